@@ -1,0 +1,33 @@
+# `make demo` and `make test` need nothing but the machine's python3 and a C compiler.
+# Choose another interpreter with `make PYTHON=python3.10 ...`.
+PYTHON ?= python3
+SETUP := $(PYTHON) .dev_scripts/setup_env.py
+BIN := .venv/bin
+
+.DEFAULT_GOAL := help
+.PHONY: help setup demo test test-compiled lint clean
+
+help:  ## show this list
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1|\2/p' Makefile | column -t -s '|'
+
+setup:  ## create .venv, or bring it up to date
+	@$(SETUP)
+
+demo: setup  ## train and test STPN on a small generated video set, with pictures
+	$(BIN)/python projects/tiny_vid/demo.py
+
+test: setup  ## run the tests
+	$(BIN)/python -m pytest
+
+test-compiled:  ## run the tests with mmcv's compiled operators (Python 3.8 to 3.10)
+	@$(SETUP) --compiled
+	@if [ -d .venv-compiled ]; then .venv-compiled/bin/python -m pytest; fi
+
+lint: setup  ## check style and types
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+clean:  ## remove the environments, caches and build folders
+	rm -rf .venv .venv-compiled .mypy_cache .pytest_cache .ruff_cache build dist *.egg-info
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -1,0 +1,22 @@
+"""What all tests share: how they use the machine, and which of them can run on it."""
+
+from __future__ import annotations
+
+from typing import List
+
+import pytest
+import torch
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    # The models are tiny: more threads cost more than they bring.
+    torch.set_num_threads(min(2, torch.get_num_threads()))
+
+
+def pytest_collection_modifyitems(items: List[pytest.Item]) -> None:
+    if torch.cuda.is_available():
+        return
+    skip = pytest.mark.skip(reason='needs a CUDA device')
+    for item in items:
+        if 'gpu' in item.keywords:
+            item.add_marker(skip)
