@@ -1,0 +1,126 @@
+"""Choose and configure the evaluators of a test run."""
+
+from __future__ import annotations
+
+import copy
+import inspect
+import os.path as osp
+from typing import Any, Sequence
+
+from mmtrack.registry import METRICS
+
+#: What ``--eval`` can name, and the metric that computes it.
+EVALUATOR_OF = {
+    'bbox': 'CocoVideoMetric',
+    'segm': 'CocoVideoMetric',
+    'proposal': 'CocoVideoMetric',
+    'proposal_fast': 'CocoVideoMetric',
+    'motion': 'VIDMotionMetric',
+}
+
+
+def select_evaluators(
+    evaluators: Sequence[dict], names: Sequence[str], dataset: dict
+) -> list[dict]:
+    """Choose evaluators by what they measure.
+
+    Args:
+        evaluators (Sequence[dict]): Evaluators of the config. One that a name asks
+            for keeps its options.
+        names (Sequence[str]): Keys of :data:`EVALUATOR_OF`.
+        dataset (dict): Config of the test dataset; evaluators that the config lacks
+            are given its annotation file.
+
+    Returns:
+        list[dict]: One evaluator for each metric type that the names ask for.
+
+    Raises:
+        ValueError: If a name is unknown.
+    """
+    unknown = [name for name in names if name not in EVALUATOR_OF]
+    if unknown:
+        raise ValueError(f'Cannot evaluate {unknown}. Choose of {list(EVALUATOR_OF)}.')
+    selected = []
+    for metric_type in dict.fromkeys(EVALUATOR_OF[name] for name in names):
+        evaluator = _find(evaluators, metric_type, dataset)
+        if metric_type == 'CocoVideoMetric':
+            evaluator['metric'] = [n for n in names if EVALUATOR_OF[n] == metric_type]
+        selected.append(evaluator)
+    return selected
+
+
+def format_only_evaluators(
+    evaluators: Sequence[dict], dataset: dict, outfile_prefix: str
+) -> list[dict]:
+    """Let evaluators write the predictions in their format instead of evaluating.
+
+    Args:
+        evaluators (Sequence[dict]): Evaluators of the config. Those that know no
+            ``format_only`` are left out; if none does, ``CocoVideoMetric`` is used.
+        dataset (dict): Config of the test dataset.
+        outfile_prefix (str): Path of the written files, without what the evaluator
+            appends, e.g. ``.bbox.json``. An ``outfile_prefix`` of the config wins.
+
+    Returns:
+        list[dict]: The evaluators, in writing mode.
+    """
+    writers = [
+        copy.deepcopy(evaluator)
+        for evaluator in evaluators
+        if _accepts(evaluator['type'], 'format_only')
+    ] or [_find((), 'CocoVideoMetric', dataset)]
+    for writer in writers:
+        writer['format_only'] = True
+        if writer.get('outfile_prefix') is None:
+            writer['outfile_prefix'] = outfile_prefix
+    return writers
+
+
+def set_options(evaluators: Sequence[dict], options: dict[str, Any]) -> list[dict]:
+    """Set options of evaluators.
+
+    Args:
+        evaluators (Sequence[dict]): Evaluators to configure.
+        options (dict[str, Any]): Arguments of their constructors. Each goes to all
+            evaluators that have it.
+
+    Returns:
+        list[dict]: The evaluators with these options.
+
+    Raises:
+        ValueError: If no evaluator has one of the options.
+    """
+    evaluators = [copy.deepcopy(evaluator) for evaluator in evaluators]
+    for key, value in options.items():
+        owners = [e for e in evaluators if _accepts(e['type'], key)]
+        if not owners:
+            raise ValueError(
+                f'--eval-options {key}: none of the evaluators '
+                f'{[e["type"] for e in evaluators]} has this option.'
+            )
+        for owner in owners:
+            owner[key] = value
+    return evaluators
+
+
+def _find(evaluators: Sequence[dict], metric_type: str, dataset: dict) -> dict:
+    """Get the evaluator of a type, or a new one on the dataset's annotations."""
+    for evaluator in evaluators:
+        if evaluator['type'].split('.')[-1] == metric_type:
+            return copy.deepcopy(evaluator)
+    ann_file = osp.join(dataset.get('data_root') or '', dataset['ann_file'])
+    return dict(type=metric_type, ann_file=ann_file)
+
+
+def _accepts(metric_type: str, option: str) -> bool:
+    """Whether a metric's constructor, or one it forwards to, has an argument."""
+    metric = METRICS.get(metric_type)
+    if metric is None:
+        raise KeyError(f'There is no metric {metric_type} (evaluators of the config).')
+    for cls in metric.__mro__:
+        parameters = inspect.signature(cls.__init__).parameters
+        if option in parameters:
+            return True
+        if not any(p.kind is p.VAR_KEYWORD for p in parameters.values()):
+            return False
+    return False

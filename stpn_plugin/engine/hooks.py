@@ -1,0 +1,62 @@
+"""Hooks of the runner."""
+
+from __future__ import annotations
+
+import os.path as osp
+from typing import Sequence
+
+import mmcv
+from mmdet.structures import DetDataSample
+from mmengine.runner import Runner
+from mmtrack.engine import TrackVisualizationHook
+from mmtrack.registry import HOOKS
+from mmtrack.structures import TrackDataSample
+
+
+@HOOKS.register_module()
+class VideoVisualizationHook(TrackVisualizationHook):
+    """Draw the detections of a test run with mmdet's ``DetLocalVisualizer``.
+
+    Stock ``TrackVisualizationHook`` draws tracks or ``pred_instances``, of which
+    video detectors have none (theirs are ``pred_det_instances``), and lets the frames
+    of one video overwrite those of another, as frames are numbered per video. Here
+    files are named ``<test_out_dir>/<folder of the frame>/<frame>``.
+
+    Its arguments are those of ``TrackVisualizationHook``. With several processes, the
+    frames of the first one are drawn.
+    """
+
+    def after_test_iter(
+        self,
+        runner: Runner,
+        batch_idx: int,
+        data_batch: dict,
+        outputs: Sequence[TrackDataSample],
+    ) -> None:
+        """Draw every ``interval``-th batch.
+
+        Args:
+            runner (Runner): The runner of the test.
+            batch_idx (int): Index of the batch in the test loop.
+            data_batch (dict): What the model was given.
+            outputs (Sequence[TrackDataSample]): Its predictions, one per image.
+        """
+        if not self.draw or not self.every_n_inner_iters(batch_idx, self.interval):
+            return
+        for output in outputs:
+            image = mmcv.imfrombytes(
+                self.file_client.get(output.img_path), channel_order='rgb'
+            )
+            video, frame = output.img_path.split('/')[-2:]
+            self._visualizer.add_datasample(
+                f'{video}/{frame}' if self.show else 'test_img',
+                image,
+                data_sample=DetDataSample(pred_instances=output.pred_det_instances),
+                draw_gt=False,
+                show=self.show,
+                wait_time=self.wait_time,
+                pred_score_thr=self.score_thr,
+                out_file=self.test_out_dir
+                and osp.join(self.test_out_dir, video, frame),
+                step=batch_idx,
+            )

@@ -1,0 +1,347 @@
+"""From command line arguments to a :class:`mmengine.runner.Runner`.
+
+``tools/train.py`` and ``tools/test.py`` are argument parsers over these
+functions; everything that can be decided without a running model is decided
+here, before the runner is built.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import os.path as osp
+import pickle
+
+import torch
+import torch.distributed as torch_dist
+from mmengine.config import Config, DictAction
+from mmengine.device import get_device
+from mmengine.hub import get_config
+from mmengine.logging import print_log
+from mmengine.model import is_model_wrapper
+from mmengine.registry import RUNNERS
+from mmengine.runner import CheckpointLoader, Runner
+from mmtrack.utils import register_all_modules
+from torch import nn
+
+from ..evaluation.metrics import dump_video_results  # noqa: F401 (registers)
+from .evaluators import format_only_evaluators, select_evaluators, set_options
+
+# Every ImageNet VID recipe of mmtracking and of STPN is written for 8 images.
+BASE_BATCH_SIZE = 8
+
+
+def add_common_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the arguments that training and testing share.
+
+    Args:
+        parser (argparse.ArgumentParser): Parser to extend, in place.
+    """
+    parser.add_argument(
+        'config',
+        help='config file, or a config of an installed OpenMMLab package such '
+        'as mmtrack::vid/dff/dff_faster-rcnn_r50-dc5_8xb1-7e_imagenetvid.py',
+    )
+    parser.add_argument(
+        '--work-dir',
+        help='folder for logs and results, default: the work_dir of the '
+        'config, else ./work_dirs/<config name>',
+    )
+    parser.add_argument(
+        '--cfg-options',
+        nargs='+',
+        action=DictAction,
+        metavar='KEY=VALUE',
+        help='override entries of the config, e.g. '
+        'train_dataloader.batch_size=2 \'a.b="[1,2]"\'',
+    )
+    parser.add_argument(
+        '--launcher',
+        choices=['none', 'pytorch', 'slurm', 'mpi'],
+        default='none',
+        help='how the processes were started',
+    )
+    # torch < 2.0 passes the first spelling, torch >= 2.0 the second.
+    parser.add_argument(
+        '--local_rank',
+        '--local-rank',
+        type=int,
+        default=0,
+        help='set by torch.distributed.launch',
+    )
+
+
+def load_config(config: str) -> Config:
+    """Read a config.
+
+    Args:
+        config (str): Path of a file, or ``'<package>::<path>'`` for a config
+            that an installed OpenMMLab package ships, relative to the
+            package's ``configs``.
+
+    Returns:
+        Config: The config.
+
+    Raises:
+        FileNotFoundError: If there is no such config.
+    """
+    if '::' in config:
+        return get_config(config)
+    if not osp.isfile(config):
+        raise FileNotFoundError(
+            f'Config file {config} does not exist. Give the path of a config, '
+            'or <package>::<path> for one that an OpenMMLab package ships, '
+            'e.g. mmtrack::vid/selsa/'
+            'selsa_faster-rcnn_r50-dc5_8xb1-7e_imagenetvid.py'
+        )
+    return Config.fromfile(config)
+
+
+def prepare_train_cfg(args: argparse.Namespace) -> Config:
+    """Turn the arguments of ``tools/train.py`` into a complete config.
+
+    Args:
+        args (argparse.Namespace): The common arguments, and ``amp``,
+            ``auto_scale_lr`` and ``resume``.
+
+    Returns:
+        Config: What the runner is to be built from.
+
+    Raises:
+        FileNotFoundError: If the config or the checkpoint is missing.
+        ValueError: If ``--amp`` does not fit the config or the device.
+    """
+    cfg = _prepare_common_cfg(args)
+    if args.amp:
+        _enable_amp(cfg)
+    if args.auto_scale_lr:
+        cfg.setdefault('auto_scale_lr', dict())
+        cfg.auto_scale_lr.setdefault('base_batch_size', BASE_BATCH_SIZE)
+        cfg.auto_scale_lr.enable = True
+    if args.resume is not None:
+        cfg.resume = True
+        cfg.load_from = None if args.resume == 'auto' else args.resume
+    if cfg.get('load_from') is not None:
+        _check_exists(cfg.load_from)
+    return cfg
+
+
+def prepare_test_cfg(args: argparse.Namespace) -> Config:
+    """Turn the arguments of ``tools/test.py`` into a complete config.
+
+    Args:
+        args (argparse.Namespace): The common arguments, and those that
+            ``tools/test.py`` adds.
+
+    Returns:
+        Config: What the runner is to be built from. ``load_from`` names the
+        checkpoint, ``test_evaluator`` is a list.
+
+    Raises:
+        FileNotFoundError: If the config or the checkpoint is missing.
+        ValueError: If arguments contradict each other or the config, or no
+            checkpoint is given.
+    """
+    cfg = _prepare_common_cfg(args)
+    cfg.load_from = _choose_checkpoint(
+        args.checkpoint_arg, args.checkpoint, cfg.get('load_from')
+    )
+    cfg.resume = False
+    _check_exists(cfg.load_from)
+
+    evaluators = cfg.test_evaluator
+    if isinstance(evaluators, dict):
+        evaluators = [evaluators]
+    if args.format_only:
+        evaluators = format_only_evaluators(
+            evaluators, cfg.test_dataloader.dataset, osp.join(cfg.work_dir, 'results')
+        )
+    elif args.eval:
+        evaluators = select_evaluators(
+            evaluators, args.eval, cfg.test_dataloader.dataset
+        )
+    if args.eval_options:
+        evaluators = set_options(evaluators, args.eval_options)
+    if args.out:
+        evaluators = [
+            *evaluators,
+            dict(type='DumpVideoResults', out_file_path=args.out),
+        ]
+    cfg.test_evaluator = evaluators
+    if args.show or args.show_dir:
+        _enable_visualization(cfg, args.show, args.show_dir)
+    return cfg
+
+
+def build_runner(cfg: Config) -> Runner:
+    """Build the runner that a config asks for.
+
+    Args:
+        cfg (Config): A complete config.
+
+    Returns:
+        Runner: The runner, with its distributed environment set up.
+    """
+    register_all_modules(init_default_scope=False)
+    if 'runner_type' in cfg:
+        return RUNNERS.build(cfg)
+    return Runner.from_cfg(cfg)
+
+
+def check_checkpoint(
+    model: nn.Module, filename: str, allow_missing: bool = False
+) -> None:
+    """Check that a checkpoint has what a model needs.
+
+    mmengine only warns about weights that are missing or of another shape,
+    and a model with random weights then yields results that mean nothing.
+
+    Args:
+        model (nn.Module): The model. It is left with the fitting weights.
+        filename (str): Path or URL of the checkpoint.
+        allow_missing (bool): Accept weights that the checkpoint lacks, as
+            fine-tuning does, as long as there is any that fits.
+            Defaults to False.
+
+    Raises:
+        ValueError: If the file is no checkpoint or does not fit the model.
+    """
+    try:
+        checkpoint = CheckpointLoader.load_checkpoint(filename, 'cpu')
+    except (pickle.UnpicklingError, EOFError, RuntimeError) as error:
+        raise ValueError(
+            f'{filename} cannot be read as a checkpoint: {error}'
+        ) from error
+    state_dict = checkpoint
+    if isinstance(checkpoint, dict):
+        state_dict = checkpoint.get('state_dict', checkpoint)
+    if (
+        not isinstance(state_dict, dict)
+        or not state_dict
+        or not all(torch.is_tensor(value) for value in state_dict.values())
+    ):
+        raise ValueError(f'{filename} holds no "state_dict" of weights.')
+
+    if is_model_wrapper(model):
+        model = model.module
+    state_dict = {
+        key[len('module.') :] if key.startswith('module.') else key: value
+        for key, value in state_dict.items()
+    }
+    try:
+        missing, unexpected = model.load_state_dict(state_dict, strict=False)
+    except RuntimeError as error:  # shapes
+        raise ValueError(
+            f'{filename} does not fit the model of the config: {error}'
+        ) from error
+    parameters = dict(model.named_parameters())
+    missing = [key for key in missing if key in parameters]
+    if len(missing) == len(parameters) or (missing and not allow_missing):
+        raise ValueError(
+            f'{filename} does not fit the model of the config: it lacks '
+            f'{len(missing)} of {len(parameters)} parameters'
+            f'{_examples(missing)}, and has {len(unexpected)} that the model '
+            f'lacks{_examples(unexpected)}.'
+        )
+
+
+def _examples(keys: list[str]) -> str:
+    """The first few of some keys, in brackets, for a message."""
+    if not keys:
+        return ''
+    return f' ({", ".join(keys[:3])}{", ..." if len(keys) > 3 else ""})'
+
+
+def _prepare_common_cfg(args: argparse.Namespace) -> Config:
+    """Read the config and apply the arguments of both tools."""
+    os.environ.setdefault('LOCAL_RANK', str(args.local_rank))
+    cfg = load_config(args.config)
+    if args.cfg_options is not None:
+        cfg.merge_from_dict(args.cfg_options)
+    cfg.launcher = args.launcher
+    if args.work_dir is not None:
+        cfg.work_dir = args.work_dir
+    elif cfg.get('work_dir') is None:
+        name = osp.splitext(osp.basename(args.config))[0]
+        cfg.work_dir = osp.join('work_dirs', name)
+    if cfg.launcher != 'none' and get_device() == 'cpu':
+        _prepare_cpu_processes(cfg)
+    return cfg
+
+
+def _prepare_cpu_processes(cfg: Config) -> None:
+    """Let several processes work without any GPU.
+
+    mmengine selects a CUDA device both when it joins the processes and when
+    it wraps the model, also for the gloo backend.
+    """
+    if cfg.launcher != 'pytorch':
+        raise ValueError(
+            f'--launcher {cfg.launcher} needs GPUs and none was '
+            'found. On CPU use tools/dist_*.sh.'
+        )
+    cfg.setdefault('env_cfg', dict())
+    dist_cfg = cfg.env_cfg.setdefault('dist_cfg', dict())
+    if dist_cfg.get('backend') != 'gloo':
+        print_log('No GPU found: processes talk over gloo.', logger='current')
+    dist_cfg.backend = 'gloo'
+    if not torch_dist.is_initialized():
+        torch_dist.init_process_group('gloo')
+    if cfg.get('model_wrapper_cfg') is None:
+        cfg.model_wrapper_cfg = dict(
+            type='MMDistributedDataParallel',
+            broadcast_buffers=False,
+            find_unused_parameters=cfg.get('find_unused_parameters', False),
+        )
+    cfg.model_wrapper_cfg.device_ids = None
+
+
+def _enable_amp(cfg: Config) -> None:
+    """Switch the optimizer wrapper to mixed precision."""
+    if get_device() == 'cpu':
+        raise ValueError('--amp needs a GPU and none was found.')
+    wrapper = cfg.optim_wrapper.get('type', 'OptimWrapper')
+    if wrapper == 'AmpOptimWrapper':
+        return
+    if wrapper != 'OptimWrapper':
+        raise ValueError(
+            '--amp replaces optim_wrapper.type "OptimWrapper", '
+            f'the config has "{wrapper}".'
+        )
+    cfg.optim_wrapper.type = 'AmpOptimWrapper'
+    cfg.optim_wrapper.setdefault('loss_scale', 'dynamic')
+
+
+def _choose_checkpoint(
+    positional: str | None, option: str | None, load_from: str | None
+) -> str:
+    """One checkpoint out of the three places that can name one."""
+    if positional and option and positional != option:
+        raise ValueError(
+            f'Two checkpoints are given, {positional} and '
+            f'--checkpoint {option}. Give one.'
+        )
+    checkpoint = positional or option or load_from
+    if not checkpoint:
+        raise ValueError(
+            'No checkpoint: give one after the config, with '
+            '--checkpoint, or as "load_from" in the config.'
+        )
+    return checkpoint
+
+
+def _check_exists(checkpoint: str) -> None:
+    """Raise unless a checkpoint is a file or some kind of URL."""
+    if '://' not in checkpoint and not osp.isfile(checkpoint):
+        raise FileNotFoundError(f'Checkpoint {checkpoint} does not exist.')
+
+
+def _enable_visualization(cfg: Config, show: bool, show_dir: str | None) -> None:
+    """Draw the predictions of each frame on screen or into files."""
+    hooks = cfg.setdefault('default_hooks', dict())
+    hook = hooks.setdefault('visualization', dict(type='TrackVisualizationHook'))
+    hook.setdefault('interval', 1)
+    if hook.type.split('.')[-1] == 'TrackVisualizationHook':
+        hook.type = 'VideoVisualizationHook'
+        cfg.visualizer = dict(type='mmdet.DetLocalVisualizer', name='visualizer')
+    hook.update(draw=True, show=show, test_out_dir=show_dir)

@@ -1,0 +1,46 @@
+"""Predictions of a whole dataset in one file."""
+
+from __future__ import annotations
+
+import os
+import os.path as osp
+
+from mmengine.evaluator import DumpResults
+from mmengine.fileio import dump
+from mmengine.logging import print_log
+from mmtrack.evaluation import BaseVideoMetric
+from mmtrack.registry import METRICS
+
+
+@METRICS.register_module()
+class DumpVideoResults(BaseVideoMetric, DumpResults):
+    """Write the predictions of a video dataset to a pickle file.
+
+    The file holds a list with one dict per image, in the order of the dataset for any
+    number of processes (mmengine's ``DumpResults`` interleaves the processes, which
+    mixes the videos): the fields of the image's ``TrackDataSample``, tensors on the
+    CPU. ``Evaluator.offline_evaluate`` accepts such a list.
+
+    Args:
+        out_file_path (str): Path of the file, ending with ``.pkl`` or ``.pickle``.
+            Missing folders are made.
+    """
+
+    def __init__(self, out_file_path: str) -> None:
+        super().__init__(out_file_path=out_file_path)
+        os.makedirs(osp.dirname(osp.abspath(out_file_path)), exist_ok=True)
+
+    def compute_metrics(self, results: list) -> dict:
+        """Write the file.
+
+        Args:
+            results (list): Predictions of all images.
+
+        Returns:
+            dict: No metrics.
+        """
+        unfinished = f'{self.out_file_path}.tmp'
+        dump(results, unfinished, file_format='pkl')
+        os.replace(unfinished, self.out_file_path)
+        print_log(f'Predictions written to {self.out_file_path}', logger='current')
+        return {}

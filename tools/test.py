@@ -1,0 +1,72 @@
+"""Test a video object detector: evaluate, save, format or draw its predictions."""
+
+import argparse
+
+from mmengine.config import DictAction
+
+import stpn_plugin  # noqa: F401 (adapts the environment before mmtrack is imported)
+from stpn_plugin.engine import (
+    EVALUATOR_OF,
+    add_common_arguments,
+    build_runner,
+    check_checkpoint,
+    prepare_test_cfg,
+)
+
+
+def parse_args() -> argparse.Namespace:
+    """Parse the command line."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    add_common_arguments(parser)
+    parser.add_argument(
+        'checkpoint_arg',
+        nargs='?',
+        metavar='checkpoint',
+        help='checkpoint file or URL, default: "load_from" of the config',
+    )
+    parser.add_argument('--checkpoint', help='the same, as an option')
+    parser.add_argument(
+        '--out', metavar='FILE.pkl', help='write all predictions to a pickle file'
+    )
+    what = parser.add_mutually_exclusive_group()
+    what.add_argument(
+        '--eval',
+        nargs='+',
+        choices=list(EVALUATOR_OF),
+        metavar='METRIC',
+        help=f'what to evaluate, of: {", ".join(EVALUATOR_OF)}; default: the '
+        'evaluators of the config',
+    )
+    what.add_argument(
+        '--format-only',
+        action='store_true',
+        help='write the predictions in the format of the data set, without '
+        'evaluating, to <work dir>/results.*',
+    )
+    parser.add_argument(
+        '--eval-options',
+        nargs='+',
+        action=DictAction,
+        metavar='KEY=VALUE',
+        help='options of the evaluators, e.g. classwise=True or outfile_prefix=a/b',
+    )
+    parser.add_argument('--show', action='store_true', help='show predictions')
+    parser.add_argument(
+        '--show-dir',
+        metavar='DIR',
+        help='draw predictions into DIR/<video>/<frame>; score threshold and interval '
+        'are default_hooks.visualization.score_thr and .interval of the config',
+    )
+    return parser.parse_args()
+
+
+def main() -> None:
+    """Test as the command line says."""
+    cfg = prepare_test_cfg(parse_args())
+    runner = build_runner(cfg)
+    check_checkpoint(runner.model, cfg.load_from)
+    runner.test()
+
+
+if __name__ == '__main__':
+    main()

@@ -1,0 +1,47 @@
+"""Train a video object detector."""
+
+import argparse
+
+import stpn_plugin  # noqa: F401 (adapts the environment before mmtrack is imported)
+from stpn_plugin.engine import (
+    add_common_arguments,
+    build_runner,
+    check_checkpoint,
+    prepare_train_cfg,
+)
+
+
+def parse_args() -> argparse.Namespace:
+    """Parse the command line."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    add_common_arguments(parser)
+    parser.add_argument(
+        '--amp', action='store_true', help='train with automatic mixed precision'
+    )
+    parser.add_argument(
+        '--auto-scale-lr',
+        action='store_true',
+        help='scale the learning rate linearly with the number of images per '
+        'iteration, over all processes',
+    )
+    parser.add_argument(
+        '--resume',
+        nargs='?',
+        const='auto',
+        metavar='CHECKPOINT',
+        help='go on from this checkpoint, or from the latest one in the work dir',
+    )
+    return parser.parse_args()
+
+
+def main() -> None:
+    """Train as the command line says."""
+    cfg = prepare_train_cfg(parse_args())
+    runner = build_runner(cfg)
+    if cfg.get('load_from') is not None:
+        check_checkpoint(runner.model, cfg.load_from, allow_missing=not cfg.resume)
+    runner.train()
+
+
+if __name__ == '__main__':
+    main()
