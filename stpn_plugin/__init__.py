@@ -1,9 +1,14 @@
-"""STPN (Spatio-Temporal Prompting Network, ICCV 2023) for MMTracking 1.x."""
+"""STPN (Spatio-Temporal Prompting Network, ICCV 2023) for MMTracking 1.x.
+
+Importing the package, as ``custom_imports = dict(imports=['stpn_plugin'])``
+does, registers all its modules in mmtrack's scope of mmengine's registries.
+"""
 
 from . import compat
 
 compat.apply()
 
+from . import models  # noqa: E402
 from .version import __version__  # noqa: E402
 
-__all__ = ['__version__']
+__all__ = ['__version__', 'models']

@@ -1,0 +1,3 @@
+from .stpn_swin import STPNSwinTransformer
+
+__all__ = ['STPNSwinTransformer']

@@ -1,0 +1,4 @@
+from .attention_predictor import AttentionPromptPredictor
+from .average_predictor import AveragePromptPredictor
+
+__all__ = ['AttentionPromptPredictor', 'AveragePromptPredictor']

@@ -1,0 +1,3 @@
+from .stpn import STPN
+
+__all__ = ['STPN']
