@@ -58,7 +58,7 @@ def detector(base: str) -> ConfigDict:
     )
     model._scope_ = 'mmdet'
     # The layers of mmdet's DETRs take their width of 256 for granted.
-    narrow(model, width=256 if 'detr' in base else 32)
+    narrow(model, width=256 if 'detr' in base else 64)
     if one_stage:
         model.neck.update(in_channels=CHANNELS[1:])
         model.neck.pop('start_level', None)
@@ -70,7 +70,7 @@ _SIZES = dict(
     stacked_convs=1,
     num_convs=1,
     num_layers=1,
-    num_query=10,
+    num_query=40,
     feedforward_channels=32,
 )
 
