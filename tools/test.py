@@ -1,6 +1,9 @@
 """Test a video object detector: evaluate, save, format or draw its predictions."""
 
+from __future__ import annotations
+
 import argparse
+from typing import Sequence
 
 from mmengine.config import DictAction
 
@@ -14,7 +17,7 @@ from stpn_plugin.engine import (
 )
 
 
-def parse_args() -> argparse.Namespace:
+def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
     """Parse the command line."""
     parser = argparse.ArgumentParser(description=__doc__)
     add_common_arguments(parser)
@@ -57,12 +60,12 @@ def parse_args() -> argparse.Namespace:
         help='draw predictions into DIR/<video>/<frame>; score threshold and interval '
         'are default_hooks.visualization.score_thr and .interval of the config',
     )
-    return parser.parse_args()
+    return parser.parse_args(argv)
 
 
-def main() -> None:
+def main(argv: Sequence[str] | None = None) -> None:
     """Test as the command line says."""
-    cfg = prepare_test_cfg(parse_args())
+    cfg = prepare_test_cfg(parse_args(argv))
     runner = build_runner(cfg)
     check_checkpoint(runner.model, cfg.load_from)
     runner.test()

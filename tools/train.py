@@ -1,6 +1,9 @@
 """Train a video object detector."""
 
+from __future__ import annotations
+
 import argparse
+from typing import Sequence
 
 import stpn_plugin  # noqa: F401 (adapts the environment before mmtrack is imported)
 from stpn_plugin.engine import (
@@ -11,7 +14,7 @@ from stpn_plugin.engine import (
 )
 
 
-def parse_args() -> argparse.Namespace:
+def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
     """Parse the command line."""
     parser = argparse.ArgumentParser(description=__doc__)
     add_common_arguments(parser)
@@ -31,12 +34,12 @@ def parse_args() -> argparse.Namespace:
         metavar='CHECKPOINT',
         help='go on from this checkpoint, or from the latest one in the work dir',
     )
-    return parser.parse_args()
+    return parser.parse_args(argv)
 
 
-def main() -> None:
+def main(argv: Sequence[str] | None = None) -> None:
     """Train as the command line says."""
-    cfg = prepare_train_cfg(parse_args())
+    cfg = prepare_train_cfg(parse_args(argv))
     runner = build_runner(cfg)
     if cfg.get('load_from') is not None:
         check_checkpoint(runner.model, cfg.load_from, allow_missing=not cfg.resume)

@@ -1,0 +1,24 @@
+#!/usr/bin/env bash
+# Train with several processes, one per GPU (or CPU core where there is no GPU), on one
+# machine or, started once on each, on several:
+#   tools/dist_train.sh CONFIG NUM_GPUS [arguments of train.py ...]
+# Environment: PORT, and for several machines NNODES, NODE_RANK, MASTER_ADDR;
+# PYTHON, the interpreter.
+set -euo pipefail
+
+if [ $# -lt 2 ] || ! [[ $2 =~ ^[0-9]+$ ]]; then
+    echo "Usage: $0 CONFIG NUM_GPUS [arguments of train.py ...]" >&2
+    exit 2
+fi
+CONFIG=$1
+GPUS=$2
+shift 2
+
+PYTHONPATH="$(dirname "$0")/..${PYTHONPATH:+:$PYTHONPATH}" \
+"${PYTHON:-python}" -m torch.distributed.run \
+    --nnodes="${NNODES:-1}" \
+    --node_rank="${NODE_RANK:-0}" \
+    --master_addr="${MASTER_ADDR:-127.0.0.1}" \
+    --master_port="${PORT:-29500}" \
+    --nproc_per_node="$GPUS" \
+    "$(dirname "$0")/train.py" "$CONFIG" --launcher pytorch "$@"
