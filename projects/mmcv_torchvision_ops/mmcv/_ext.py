@@ -159,36 +159,36 @@ def softnms(
         Indices of the kept boxes, (M,) int64.
     """
     boxes, scores = _common_float(boxes, scores)
-    rows = _iou_rows(boxes, offset)
-    scores = scores.detach().cpu().numpy().copy()
-    inds = np.arange(len(scores))
-    num_kept = len(scores)
-    first = 0
+    last_row = scores.detach().cpu().numpy()[None]
+    # Rows x1, y1, x2, y2, area, score; the chosen boxes first, then those left.
+    table = np.concatenate((_iou_rows(boxes, offset), last_row))
+    inds = np.arange(table.shape[1])
+    first, num_kept = 0, len(inds)
     while first < num_kept:
-        best = first + scores[first:num_kept].argmax()
-        for array in (rows, scores, inds):
-            array[..., [first, best]] = array[..., [best, first]]
+        best = first + int(table[5, first:num_kept].argmax())
+        table[:, (first, best)] = table[:, (best, first)]
+        inds[[first, best]] = inds[[best, first]]
 
         rest = slice(first + 1, num_kept)
-        iou = _iou(rows[:, first : first + 1], rows[:, rest], offset)
+        iou = _iou(table[:, first : first + 1], table[:, rest], offset)
         if method == 2:
-            scores[rest] *= np.exp(-(iou * iou) / sigma)
+            table[5, rest] *= np.exp(-(iou * iou) / sigma)
         else:
-            decayed = 1 - iou if method == 1 else 0
-            scores[rest] *= np.where(iou >= iou_threshold, decayed, 1)
+            lowered = 1 - iou if method == 1 else 0
+            table[5, rest] *= np.where(iou >= iou_threshold, lowered, 1)
 
         # Gaps left by dropped boxes are filled from the end.
         first += 1
-        keep = scores[rest] >= min_score
-        num_rest = np.count_nonzero(keep)
+        keep = table[5, rest] >= min_score
+        num_rest = int(np.count_nonzero(keep))
         gaps = first + np.flatnonzero(~keep[:num_rest])
         fill = first + num_rest + np.flatnonzero(keep[num_rest:])[::-1]
-        for array in (rows, scores, inds):
-            array[..., gaps] = array[..., fill]
+        table[:, gaps] = table[:, fill]
+        inds[gaps] = inds[fill]
         num_kept = first + num_rest
 
-    dets[:num_kept, :4] = torch.from_numpy(rows[:4, :num_kept].T).to(dets)
-    dets[:num_kept, 4] = torch.from_numpy(scores[:num_kept]).to(dets)
+    kept = table[[0, 1, 2, 3, 5], :num_kept]
+    dets[:num_kept] = torch.from_numpy(kept.T).to(dets)
     return torch.from_numpy(inds[:num_kept])
 
 
@@ -304,8 +304,9 @@ def roi_align_forward(
         input: (B, C, H, W).
         rois: (K, 5) as batch index, x1, y1, x2, y2.
         output: (K, C, aligned_height, aligned_width), written.
-        argmax_y: As ``output`` for max pooling, else empty; written.
-        argmax_x: Same.
+        argmax_y: As ``output`` for max pooling, else empty; receives the rows of the
+            maxima in ``input``, in float32 at least.
+        argmax_x: Same for the columns.
         aligned_height: Rows of bins.
         aligned_width: Columns of bins.
         spatial_scale: From the coordinates of the RoIs to those of ``input``.
@@ -322,9 +323,13 @@ def roi_align_forward(
             )
         )
         return
-    results = _roi_align_max(input, rois, size, spatial_scale, sampling_ratio, aligned)
-    for target, result in zip((output, argmax_y, argmax_x), results):
-        target.copy_(result)
+    value, y, x = _roi_align_max(
+        input, rois, size, spatial_scale, sampling_ratio, aligned
+    )
+    output.copy_(value)
+    # mmcv allocates these in the type of the input. Half precision is too coarse for
+    # coordinates, so the tensors change their type along with their content.
+    argmax_y.data, argmax_x.data = y, x
 
 
 def roi_align_backward(
@@ -875,15 +880,16 @@ def ms_deform_attn_backward(
     starts = value_level_start_index.tolist()
     for level, (height, width) in enumerate(value_spatial_shapes.tolist()):
         keys = slice(starts[level], starts[level] + height * width)
-        inputs = (
-            values[:, keys],
-            locations[:, :, :, level],
-            attentions[:, :, :, level],
-        )
-        inputs = tuple(x.detach().requires_grad_() for x in inputs)
+        value_leaf = values[:, keys].detach().requires_grad_()
+        location_leaf = locations[:, :, :, level].detach().requires_grad_()
+        attention_leaf = attentions[:, :, :, level].detach().requires_grad_()
         with torch.enable_grad():
-            output = _attend_level(*inputs, height, width)
-        grads = torch.autograd.grad(output, inputs, grad)
+            output = _attend_level(
+                value_leaf, location_leaf, attention_leaf, height, width
+            )
+        grads = torch.autograd.grad(
+            output, (value_leaf, location_leaf, attention_leaf), grad
+        )
         grad_value[:, keys] += grads[0]
         grad_sampling_loc[:, :, :, level] += grads[1]
         grad_attn_weight[:, :, :, level] += grads[2]
