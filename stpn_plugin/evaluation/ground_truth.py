@@ -1,0 +1,168 @@
+"""Ground truth of a CocoVID file, as the VID metrics take it."""
+
+from __future__ import annotations
+
+import os
+from typing import NamedTuple, Sequence
+
+import numpy as np
+from mmengine.fileio import exists, load
+
+from .functional import load_motion_iou_mat, motion_iou
+
+
+class VIDGroundTruth(NamedTuple):
+    """Images of a CocoVID file and what is in them.
+
+    Attributes:
+        image_ids (list[int]): Ids of the images, in the order of the file.
+        category_ids (list[int]): Category id of every class.
+        gts (list[dict], optional): Per image ``bboxes`` (n, 4) float32 as
+            ``x1, y1, x2, y2``, ``labels`` (n, ) and ``motion_ious`` (n, ). None
+            if the file has no annotations, as that of a test set.
+    """
+
+    image_ids: list[int]
+    category_ids: list[int]
+    gts: list[dict] | None
+
+
+def load_vid_ground_truth(
+    ann_file: str,
+    classes: Sequence[str],
+    motion_iou_file: str | os.PathLike | None = None,
+) -> VIDGroundTruth:
+    """Read a CocoVID file for evaluation.
+
+    Args:
+        ann_file (str): Path of the CocoVID file.
+        classes (Sequence[str]): Names of the classes, in the order of their
+            labels. Annotations of other categories and those marked
+            ``iscrowd`` or ``ignore`` are left out.
+        motion_iou_file (str | os.PathLike, optional): Path of the motion IoUs
+            published with FGFA, see :func:`load_motion_iou_mat`. By default they
+            are computed from the annotations.
+
+    Returns:
+        VIDGroundTruth: The images and their ground truth.
+
+    Raises:
+        FileNotFoundError: If a file does not exist.
+        ValueError: If a class is not in the file, the file lacks something, or
+            the motion IoU file belongs to other images.
+    """
+    if not exists(ann_file):
+        raise FileNotFoundError(f'annotation file {ann_file} does not exist')
+    content = load(ann_file)
+    if not isinstance(content, dict) or not {'images', 'categories'} <= set(content):
+        raise ValueError(
+            f"{ann_file} is no CocoVID file: it lacks 'images' or 'categories'"
+        )
+    images = content['images']
+    image_ids = [image['id'] for image in images]
+    name_to_id = {
+        category['name']: category['id'] for category in content['categories']
+    }
+    unknown = [name for name in classes if name not in name_to_id]
+    if unknown:
+        raise ValueError(
+            f'{ann_file} has no category for the classes {unknown}; its categories '
+            f"are {list(name_to_id)}. Set the dataset's metainfo to the classes of "
+            'this file, or give the metric the annotation file of the dataset'
+        )
+    category_ids = [name_to_id[name] for name in classes]
+    if 'annotations' not in content:
+        return VIDGroundTruth(image_ids, category_ids, None)
+
+    index_of = {image_id: index for index, image_id in enumerate(image_ids)}
+    annotations = content['annotations']
+    try:
+        owner = [index_of[annotation['image_id']] for annotation in annotations]
+        bboxes = [annotation['bbox'] for annotation in annotations]
+        categories = [annotation['category_id'] for annotation in annotations]
+    except KeyError as error:
+        raise ValueError(
+            f'an annotation in {ann_file} lacks a field or belongs to no image: {error}'
+        ) from error
+    owner = np.array(owner, np.int64)
+    bboxes = np.array(bboxes, np.float64).reshape(-1, 4)
+    bboxes[:, 2:] += bboxes[:, :2]
+    if motion_iou_file is None:
+        motion_ious = _computed_motion_ious(
+            ann_file, images, annotations, owner, bboxes
+        )
+    else:
+        motion_ious = _published_motion_ious(motion_iou_file, ann_file, images, owner)
+
+    label_of = {category_id: label for label, category_id in enumerate(category_ids)}
+    labels = np.array([label_of.get(category, -1) for category in categories], np.int64)
+    for index, annotation in enumerate(annotations):
+        if annotation.get('iscrowd') or annotation.get('ignore'):
+            labels[index] = -1
+    kept = np.flatnonzero(labels >= 0)
+    kept = kept[np.argsort(owner[kept], kind='stable')]
+    ends = np.cumsum(np.bincount(owner[kept], minlength=len(images)))[:-1]
+    columns = (bboxes[kept].astype(np.float32), labels[kept], motion_ious[kept])
+    gts = [
+        dict(bboxes=boxes, labels=labels, motion_ious=ious)
+        for boxes, labels, ious in zip(*(np.split(column, ends) for column in columns))
+    ]
+    return VIDGroundTruth(image_ids, category_ids, gts)
+
+
+def _computed_motion_ious(
+    ann_file: str,
+    images: list[dict],
+    annotations: list[dict],
+    owner: np.ndarray,
+    bboxes: np.ndarray,
+) -> np.ndarray:
+    """Motion IoU of every annotation, (N, ), video by video."""
+    try:
+        video_ids = np.array([image['video_id'] for image in images])
+        frame_ids = np.array([image['frame_id'] for image in images])
+        instance_ids = np.array([ann['instance_id'] for ann in annotations])
+    except KeyError as error:
+        raise ValueError(
+            f'{ann_file} lacks {error}: images need video_id and frame_id, '
+            'annotations instance_id, to tell how fast an object moves'
+        ) from error
+    motion_ious = np.zeros(len(annotations))
+    if not len(annotations):
+        return motion_ious
+    videos = video_ids[owner]
+    order = np.argsort(videos, kind='stable')
+    for members in np.split(order, 1 + np.flatnonzero(np.diff(videos[order]))):
+        motion_ious[members] = motion_iou(
+            bboxes[members], frame_ids[owner[members]], instance_ids[members]
+        )
+    return motion_ious
+
+
+def _published_motion_ious(
+    motion_iou_file: str | os.PathLike,
+    ann_file: str,
+    images: list[dict],
+    owner: np.ndarray,
+) -> np.ndarray:
+    """Motion IoU of every annotation, (N, ), from the file of FGFA."""
+    tables = load_motion_iou_mat(motion_iou_file)
+    if len(tables) != len(images):
+        raise ValueError(
+            f'{motion_iou_file} is about {len(tables)} images, but {ann_file} has '
+            f'{len(images)}; leave motion_iou_file out to compute the motion IoUs'
+        )
+    counts = np.bincount(owner, minlength=len(images))
+    for image, table, count in zip(images, tables, counts):
+        if count and len(table) != count:
+            raise ValueError(
+                f'{motion_iou_file} has {len(table)} objects for the image '
+                f'{image.get("file_name", image["id"])}, but {ann_file} has {count}; '
+                'leave motion_iou_file out to compute the motion IoUs'
+            )
+    # An image's annotations come in turn, whatever lies between them in the file.
+    motion_ious = np.zeros(len(owner))
+    tables = [table for table, count in zip(tables, counts) if count]
+    if tables:
+        motion_ious[np.argsort(owner, kind='stable')] = np.concatenate(tables)
+    return motion_ious

@@ -1,0 +1,247 @@
+"""Metric of AP by motion speed."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from typing import Sequence
+
+import numpy as np
+from mmengine.fileio import exists
+from mmengine.logging import MMLogger
+from mmtrack.evaluation import BaseVideoMetric
+from mmtrack.registry import METRICS
+from terminaltables import AsciiTable
+
+from ..functional import MOTION_RANGES, VIDMotionEvaluator, nanmean
+from ..ground_truth import VIDGroundTruth, load_vid_ground_truth
+from ..result_files import write_coco_json, write_vid_submission
+
+
+@METRICS.register_module()
+class VIDMotionMetric(BaseVideoMetric):
+    """AP on ImageNet VID by the speed of the objects.
+
+    The measure of FGFA (https://arxiv.org/abs/1703.10025) and its successors:
+    AP over all objects and over the fast, medium and slow ones alone. The rules
+    are those of :class:`~stpn_plugin.evaluation.VIDMotionEvaluator`.
+
+    It reports, for all objects, ``AP50`` (the published number), ``AP75`` and
+    ``AP`` (mean over the IoU thresholds 0.5, 0.55, ..., 0.95), and the same with
+    ``_fast``, ``_medium`` and ``_slow`` appended; nan where there is no such
+    object. A table by class is logged.
+
+    Args:
+        ann_file (str): Path of the CocoVID annotation file.
+        motion_iou_file (str, optional): Path of FGFA's
+            ``vid_groundtruth_motion_iou.mat`` for ImageNet VID's validation
+            set. By default the motion IoUs are computed from the annotations.
+        iou_thrs (Sequence[float], optional): IoU thresholds to report instead,
+            each as ``AP<percent>``, and if there are several, the mean over
+            them as ``AP``.
+        classwise (bool): Whether to report every class, too, at the first of
+            the thresholds, as for example ``AP50_fast/zebra``. Defaults to
+            False.
+        format_only (bool): Only write result files, do not evaluate; needs
+            ``outfile_prefix``. Defaults to False.
+        outfile_prefix (str, optional): If given, detections are written to
+            ``<outfile_prefix>.txt`` in the format of an ILSVRC VID submission
+            (frames numbered from 1 in the order of ``ann_file``, class ids as
+            in it) and to ``<outfile_prefix>.bbox.json`` in that of COCO.
+        collect_device (str): Device name used for collecting results from
+            different ranks. mmtrack knows 'cpu' only. Defaults to 'cpu'.
+        prefix (str, optional): Prefix of the reported names. Defaults to
+            'vid'.
+
+    Raises:
+        FileNotFoundError: If ``ann_file`` or ``motion_iou_file`` does not exist.
+        ValueError: If ``format_only`` comes without ``outfile_prefix`` or a
+            threshold is not in (0, 1].
+    """
+
+    default_prefix: str | None = 'vid'
+
+    def __init__(
+        self,
+        ann_file: str,
+        motion_iou_file: str | None = None,
+        iou_thrs: Sequence[float] | None = None,
+        classwise: bool = False,
+        format_only: bool = False,
+        outfile_prefix: str | None = None,
+        collect_device: str = 'cpu',
+        prefix: str | None = None,
+    ) -> None:
+        super().__init__(collect_device=collect_device, prefix=prefix)
+        for path in (ann_file, motion_iou_file):
+            if path is not None and not exists(path):
+                raise FileNotFoundError(f'VIDMotionMetric: {path} does not exist')
+        if format_only and outfile_prefix is None:
+            raise ValueError('VIDMotionMetric: format_only needs outfile_prefix')
+        self.ann_file = ann_file
+        self.motion_iou_file = motion_iou_file
+        if iou_thrs is None:
+            self.iou_thrs = [percent / 100 for percent in range(50, 100, 5)]
+            self.reported_thrs = [0.5, 0.75]
+        else:
+            self.iou_thrs = self.reported_thrs = list(iou_thrs)
+        if not self.iou_thrs or not all(0 < thr <= 1 for thr in self.iou_thrs):
+            raise ValueError(
+                f'VIDMotionMetric: iou_thrs must lie in (0, 1], not {iou_thrs}'
+            )
+        self.classwise = classwise
+        self.format_only = format_only
+        self.outfile_prefix = outfile_prefix
+        self._ground_truth: VIDGroundTruth | None = None
+
+    def process(self, data_batch: dict, data_samples: Sequence[dict]) -> None:
+        """Keep the detections of a batch.
+
+        Args:
+            data_batch (dict): The batch, not used.
+            data_samples (Sequence[dict]): Per image, ``img_id`` and
+                ``pred_det_instances`` with ``bboxes`` (n, 4), ``labels`` (n, )
+                and ``scores`` (n, ).
+        """
+        for data_sample in data_samples:
+            pred = data_sample['pred_det_instances']
+            self.results.append(
+                dict(
+                    img_id=data_sample['img_id'],
+                    bboxes=pred['bboxes'].float().cpu().numpy(),
+                    labels=pred['labels'].cpu().numpy(),
+                    scores=pred['scores'].float().cpu().numpy(),
+                )
+            )
+
+    def compute_metrics(self, results: list[dict]) -> dict[str, float]:
+        """Compute the APs of the whole data set.
+
+        Args:
+            results (list[dict]): What :meth:`process` kept on all ranks.
+
+        Returns:
+            dict[str, float]: APs by name, in [0, 1] or nan; empty with
+            ``format_only``.
+
+        Raises:
+            ValueError: If images lack results, results are of images or classes
+                that ``ann_file`` does not have, or it has no annotations.
+        """
+        logger = MMLogger.get_current_instance()
+        truth = self._load_ground_truth()
+        dets = self._in_order(results, truth.image_ids)
+        if self.outfile_prefix is not None:
+            submission = f'{self.outfile_prefix}.txt'
+            write_vid_submission(submission, dets, truth.category_ids)
+            coco_json = f'{self.outfile_prefix}.bbox.json'
+            write_coco_json(coco_json, dets, truth.image_ids, truth.category_ids)
+            logger.info(f'Detections are saved in {submission} and {coco_json}')
+        if self.format_only:
+            return OrderedDict()
+        if truth.gts is None:
+            raise ValueError(
+                f'{self.ann_file} has no annotations to evaluate with; for result '
+                'files alone set format_only'
+            )
+
+        logger.info(f'Evaluating AP by motion speed on {len(dets)} images...')
+        evaluator = VIDMotionEvaluator(truth.gts, dets, len(self._classes))
+        aps = {  # (thresholds, classes) each
+            name: np.stack(
+                [evaluator.average_precision(thr, limits) for thr in self.iou_thrs]
+            )
+            for name, limits in MOTION_RANGES.items()
+        }
+        self._log_tables(aps, evaluator, logger)
+        return self._named(aps)
+
+    @property
+    def _classes(self) -> Sequence[str]:
+        """Names of the classes, in the order of their labels."""
+        meta = self.dataset_meta or {}
+        # mmdet renamed the key.
+        classes = meta.get('classes', meta.get('CLASSES'))
+        if classes is None:
+            raise ValueError(
+                "VIDMotionMetric: dataset_meta has no 'classes'; set the metainfo of "
+                'the dataset'
+            )
+        return classes
+
+    def _load_ground_truth(self) -> VIDGroundTruth:
+        if self._ground_truth is None:
+            self._ground_truth = load_vid_ground_truth(
+                self.ann_file, self._classes, self.motion_iou_file
+            )
+        return self._ground_truth
+
+    def _in_order(self, results: list[dict], image_ids: list[int]) -> list[dict]:
+        """Results in the order of the annotation file, one per image."""
+        # A sampler that evens out the ranks may repeat images.
+        by_image = {result['img_id']: result for result in results}
+        unknown = sorted(by_image.keys() - set(image_ids))
+        if unknown:
+            raise ValueError(
+                f'{len(unknown)} images with results are not in {self.ann_file}, the '
+                f'first has id {unknown[0]}; the metric and the dataset need the same '
+                'annotation file'
+            )
+        missing = [image_id for image_id in image_ids if image_id not in by_image]
+        if missing:
+            raise ValueError(
+                f'{len(missing)} of {len(image_ids)} images in {self.ann_file} have no '
+                f'results, the first has id {missing[0]}; test the whole dataset, or '
+                'give an annotation file of the images tested'
+            )
+        dets = [by_image[image_id] for image_id in image_ids]
+        num_classes = len(self._classes)
+        highest = max(
+            (det['labels'].max() for det in dets if len(det['labels'])), default=0
+        )
+        if highest >= num_classes:
+            raise ValueError(
+                f'a detection has label {highest}, but the dataset has {num_classes} '
+                'classes; set num_classes of the model accordingly'
+            )
+        return dets
+
+    def _named(self, aps: dict[str, np.ndarray]) -> dict[str, float]:
+        """Values by the names under which they are reported."""
+        metrics = OrderedDict()
+        for name, by_threshold in aps.items():
+            suffix = '' if name == 'all' else f'_{name}'
+            if len(self.iou_thrs) > 1:
+                metrics[f'AP{suffix}'] = nanmean(by_threshold)
+            for thr in self.reported_thrs:
+                ap = by_threshold[self.iou_thrs.index(thr)]
+                metrics[f'{_ap_name(thr)}{suffix}'] = nanmean(ap)
+        if self.classwise:
+            ap_name = _ap_name(self.iou_thrs[0])
+            for name, by_threshold in aps.items():
+                suffix = '' if name == 'all' else f'_{name}'
+                for class_name, ap in zip(self._classes, by_threshold[0]):
+                    metrics[f'{ap_name}{suffix}/{class_name}'] = float(ap)
+        return metrics
+
+    def _log_tables(
+        self,
+        aps: dict[str, np.ndarray],
+        evaluator: VIDMotionEvaluator,
+        logger: MMLogger,
+    ) -> None:
+        """Log the APs by class at the first threshold."""
+        num_boxes = np.bincount(evaluator.gt_labels, minlength=len(self._classes))
+        rows = [['class', 'boxes', *aps]]
+        for label, class_name in enumerate(self._classes):
+            values = [f'{by_threshold[0, label]:.3f}' for by_threshold in aps.values()]
+            rows.append([class_name, num_boxes[label], *values])
+        means = [f'{nanmean(by_threshold[0]):.3f}' for by_threshold in aps.values()]
+        rows.append(['mean', num_boxes.sum(), *means])
+        table = AsciiTable(rows)
+        table.inner_footing_row_border = True
+        ap_name = _ap_name(self.iou_thrs[0])
+        logger.info(f'{ap_name} by motion speed\n{table.table}')
+
+
+def _ap_name(iou_thr: float) -> str:
+    return f'AP{iou_thr * 100:g}'
