@@ -8,7 +8,7 @@ from . import compat
 
 compat.apply()
 
-from . import models  # noqa: E402
+from . import datasets, models  # noqa: E402
 from .version import __version__  # noqa: E402
 
-__all__ = ['__version__', 'models']
+__all__ = ['__version__', 'datasets', 'models']

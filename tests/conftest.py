@@ -6,6 +6,9 @@ from typing import List
 
 import pytest
 import torch
+from mmtrack.utils import register_all_modules
+
+import stpn_plugin  # noqa: F401
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -20,3 +23,9 @@ def pytest_collection_modifyitems(items: List[pytest.Item]) -> None:
     for item in items:
         if 'gpu' in item.keywords:
             item.add_marker(skip)
+
+
+@pytest.fixture(autouse=True, scope='session')
+def mmtrack_scope() -> None:
+    """Build from mmtrack's registries, as a config with its default scope does."""
+    register_all_modules(init_default_scope=True)

@@ -80,9 +80,7 @@ def window_reverse(windows: Tensor, window_size: int, hw_shape: Tuple) -> Tensor
     """Merge windows (B, nW, window_size ** 2, C) into maps (B, H, W, C)."""
     h, w = hw_shape
     b, _, _, c = windows.shape
-    x = windows.view(
-        b, h // window_size, w // window_size, window_size, window_size, c
-    )
+    x = windows.view(b, h // window_size, w // window_size, window_size, window_size, c)
     return x.permute(0, 1, 3, 2, 4, 5).reshape(b, h, w, c)
 
 

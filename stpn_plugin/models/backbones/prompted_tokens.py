@@ -28,8 +28,7 @@ def prepend_prompts(prompts: Tensor, patches: Tensor) -> Tensor:
     batch_size, _, channels = patches.shape
     if prompts.dim() not in (2, 3):
         raise ValueError(
-            'prompts must have shape (P, C) or (B, P, C), '
-            f'got {tuple(prompts.shape)}'
+            f'prompts must have shape (P, C) or (B, P, C), got {tuple(prompts.shape)}'
         )
     if prompts.shape[-1] != channels:
         raise ValueError(

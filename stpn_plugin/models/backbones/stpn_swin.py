@@ -65,7 +65,8 @@ class STPNSwinTransformer(SwinTransformer):
         super().__init__(pretrain_img_size, *args, **kwargs)
         patch_size = self.patch_embed.projection.kernel_size
         self._grid = tuple(
-            size // patch for size, patch in zip(to_2tuple(pretrain_img_size), patch_size)
+            size // patch
+            for size, patch in zip(to_2tuple(pretrain_img_size), patch_size)
         )
         self.stages = ModuleList([PromptedSwinStage(stage) for stage in self.stages])
         self.prompt_dropout = nn.Dropout(prompt_drop_rate)
@@ -126,7 +127,9 @@ class STPNSwinTransformer(SwinTransformer):
 
     def _check_blocks(self, prompts: Mapping) -> None:
         blocks = [
-            (i, j) for i, stage in enumerate(self.stages) for j in range(len(stage.blocks))
+            (i, j)
+            for i, stage in enumerate(self.stages)
+            for j in range(len(stage.blocks))
         ]
         unknown = sorted(set(prompts) - set(blocks))
         if unknown:

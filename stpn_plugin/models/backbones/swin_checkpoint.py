@@ -16,7 +16,9 @@ _BUFFERS = ('relative_position_index', 'attn_mask')
 
 def _strip_prefix(state_dict: Mapping[str, Tensor], prefix: str) -> StateDict:
     """Entries under ``prefix``, without it; all entries if there are none."""
-    stripped = {k[len(prefix) :]: v for k, v in state_dict.items() if k.startswith(prefix)}
+    stripped = {
+        k[len(prefix) :]: v for k, v in state_dict.items() if k.startswith(prefix)
+    }
     return stripped or dict(state_dict)
 
 
@@ -52,8 +54,8 @@ def swin_state_dict(
         state_dict = _strip_prefix(swin_converter(state_dict), 'backbone.')
     if not any(key.startswith('stages.') for key in state_dict):
         raise ValueError(
-            f'{filename} has no Swin weights: no key starts with "stages." or "layers.", '
-            'also under "backbone." or "detector.backbone."'
+            f'{filename} has no Swin weights: no key starts with "stages." or '
+            '"layers.", also under "backbone." or "detector.backbone."'
         )
     return {k: v for k, v in state_dict.items() if not k.endswith(_BUFFERS)}
 

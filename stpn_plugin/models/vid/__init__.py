@@ -1,3 +1,4 @@
+from .single_frame import SingleFrameDetector
 from .stpn import STPN
 
-__all__ = ['STPN']
+__all__ = ['STPN', 'SingleFrameDetector']

@@ -5,19 +5,18 @@ from __future__ import annotations
 from typing import Dict, List, Optional, Tuple, Union
 
 import torch
-from mmdet.structures import DetDataSample
-from mmtrack.models.vid import BaseVideoDetector
 from mmtrack.registry import MODELS
 from mmtrack.structures import TrackDataSample
 from mmtrack.utils import ConfigType, OptConfigType, OptMultiConfig, SampleList
 from torch import Tensor
 
 from .prompting import check_promptable, prompted
+from .single_frame import SingleFrameDetector
 from .support_memory import SupportMemory
 
 
 @MODELS.register_module()
-class STPN(BaseVideoDetector):
+class STPN(SingleFrameDetector):
     """Spatio-Temporal Prompting Network.
 
     Support frames of the same video make prompts, and the prompts make the
@@ -67,12 +66,15 @@ class STPN(BaseVideoDetector):
         data_preprocessor: OptConfigType = None,
         init_cfg: OptMultiConfig = None,
     ) -> None:
-        super().__init__(data_preprocessor, init_cfg)
-        self.detector = MODELS.build(detector)
+        super().__init__(
+            detector,
+            train_cfg=train_cfg,
+            test_cfg=test_cfg,
+            data_preprocessor=data_preprocessor,
+            init_cfg=init_cfg,
+        )
         check_promptable(self.detector.backbone)
         self.prompt_predictor = MODELS.build(prompt_predictor)
-        self.train_cfg = train_cfg
-        self.test_cfg = test_cfg
         self.memory = SupportMemory()
         if frozen_modules is not None:
             self.freeze_module(frozen_modules)
@@ -95,7 +97,6 @@ class STPN(BaseVideoDetector):
             ValueError: There are no support frames, or several key frames in
                 a sample.
         """
-        img = self._key_frames(inputs)
         if 'ref_img' not in inputs:
             raise ValueError(
                 'a training sample has no support frames (inputs["ref_img"]); set '
@@ -103,7 +104,7 @@ class STPN(BaseVideoDetector):
             )
         prompts = self.predict_prompts(self.support_features(inputs['ref_img']))
         with prompted(self.detector.backbone, prompts):
-            return self.detector.loss(img, data_samples)
+            return super().loss(inputs, data_samples)
 
     def predict(
         self,
@@ -129,14 +130,14 @@ class STPN(BaseVideoDetector):
                 frames.
             RuntimeError: A later frame arrives without its video's frame 0.
         """
-        img = self._key_frames(inputs)
-        if len(img) != 1:
+        if len(data_samples) != 1:
             raise ValueError(
-                f'got {len(img)} frames; a video is tested frame by frame, so set '
+                f'got {len(data_samples)} frames; a video is tested frame by frame, so set '
                 'batch_size=1 in the val and test dataloaders'
             )
         prompts = self._remember(inputs.get('ref_img'), data_samples[0])
-        return self.detect(img, data_samples, prompts, rescale)
+        with prompted(self.detector.backbone, prompts):
+            return super().predict(inputs, data_samples, rescale)
 
     def support_features(self, ref_img: Tensor) -> Tensor:
         """Features of support frames: last backbone stage, no prompts, no grad.
@@ -159,34 +160,6 @@ class STPN(BaseVideoDetector):
         """Prompts (B, P, C1) from support features (B, T, C, h, w)."""
         return self.prompt_predictor(support_feats)
 
-    def detect(
-        self,
-        img: Tensor,
-        data_samples: SampleList,
-        prompts: Tensor,
-        rescale: bool = True,
-    ) -> SampleList:
-        """Run the image detector on prompted frames.
-
-        Args:
-            img: Frames (B, 3, H, W), preprocessed.
-            data_samples: Their B samples.
-            prompts: (P, C1), the same for all frames, or (B, P, C1).
-            rescale: Whether boxes are given in the original images.
-
-        Returns:
-            The samples with ``pred_det_instances``; those given are untouched.
-        """
-        det_samples = [DetDataSample(metainfo=s.metainfo) for s in data_samples]
-        with prompted(self.detector.backbone, prompts):
-            det_samples = self.detector.predict(img, det_samples, rescale=rescale)
-        results = []
-        for data_sample, det_sample in zip(data_samples, det_samples):
-            result = data_sample.clone()
-            result.pred_det_instances = det_sample.pred_instances
-            results.append(result)
-        return results
-
     def _remember(
         self, ref_img: Optional[Tensor], data_sample: TrackDataSample
     ) -> Tensor:
@@ -206,14 +179,3 @@ class STPN(BaseVideoDetector):
         if frame_id + 1 == meta.get('video_length'):
             self.memory.clear()
         return prompts
-
-    @staticmethod
-    def _key_frames(inputs: Dict[str, Tensor]) -> Tensor:
-        """Key frames (B, 3, H, W) out of ``img`` (B, 1, 3, H, W)."""
-        img = inputs['img']
-        if img.dim() != 5 or img.shape[1] != 1:
-            raise ValueError(
-                'img must have shape (B, 1, 3, H, W), one key frame a sample, got '
-                f'{tuple(img.shape)}'
-            )
-        return img[:, 0]

@@ -6,7 +6,6 @@ import pytest
 import torch
 from mmdet.models.backbones.swin import SwinTransformer
 from mmtrack.registry import MODELS
-from torch import Tensor
 
 from stpn_plugin.models.backbones import STPNSwinTransformer
 from tests.golden import load_golden, load_weights
@@ -58,7 +57,10 @@ def test_gradient_parity_with_authors() -> None:
     loss = sum((golden.inputs[f'w_{i}'] * out).sum() for i, out in enumerate(outs))
     loss.backward()
     torch.testing.assert_close(
-        loss.detach(), golden.outputs['loss'], rtol=0, atol=golden.tolerance['loss_atol']
+        loss.detach(),
+        golden.outputs['loss'],
+        rtol=0,
+        atol=golden.tolerance['loss_atol'],
     )
     grads = {name: p.grad for name, p in backbone.named_parameters()}
     grads['prompts'] = prompts.grad
@@ -187,7 +189,9 @@ def test_frozen_stages() -> None:
     backbone(torch.randn(1, 3, 64, 64), prompts)[-1].sum().backward()
     assert prompts.grad.abs().sum() > 0
     for name, parameter in backbone.named_parameters():
-        frozen = name.startswith(('patch_embed', 'stages.0', 'stages.1', 'norm0', 'norm1'))
+        frozen = name.startswith(
+            ('patch_embed', 'stages.0', 'stages.1', 'norm0', 'norm1')
+        )
         assert parameter.requires_grad != frozen, name
 
 
@@ -243,7 +247,11 @@ def test_built_from_the_registry() -> None:
 
 @pytest.mark.gpu
 def test_cuda_matches_cpu() -> None:
-    backbone, img, prompts = build_tiny(), torch.randn(2, 3, 70, 101), torch.randn(5, 24)
+    backbone, img, prompts = (
+        build_tiny(),
+        torch.randn(2, 3, 70, 101),
+        torch.randn(5, 24),
+    )
     with torch.no_grad():
         cpu = backbone(img, prompts)
         cuda = backbone.cuda()(img.cuda(), prompts.cuda())

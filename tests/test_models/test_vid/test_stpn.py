@@ -81,8 +81,8 @@ def test_prompts_stay_for_the_video_and_no_longer() -> None:
     kept = run_frame(model, 1, video_id=1, seed=2)
     prompts = model.memory.recall(1, 1)
     img = tiny_models.inputs(seed=2)['img'][:, 0]
-    with torch.no_grad():
-        direct = model.detect(img, tiny_models.samples(), prompts)
+    with torch.no_grad(), prompted(model.detector.backbone, prompts):
+        direct = model.detect(img, tiny_models.samples())
     assert torch.equal(kept.scores, direct[0].pred_det_instances.scores)
 
     with pytest.raises(RuntimeError, match='frame 1 of video 2 arrived before frame 0'):
@@ -133,7 +133,9 @@ def test_support_frames_carry_no_gradient() -> None:
 
 def test_frozen_detector_still_trains_the_predictor() -> None:
     model = build(frozen_modules='detector')
-    total, _ = model.parse_losses(model.loss(tiny_models.inputs(), tiny_models.samples()))
+    total, _ = model.parse_losses(
+        model.loss(tiny_models.inputs(), tiny_models.samples())
+    )
     total.backward()
     assert all(p.grad is None for p in model.detector.parameters())
     assert model.prompt_predictor.fc.weight.grad.abs().sum() > 0
@@ -186,7 +188,11 @@ def test_prompted_nests_and_leaves_nothing_behind() -> None:
     def first_stage(prompts=None):
         return backbone(img, prompts)[0] if prompts is not None else backbone(img)[0]
 
-    plain, with_outer, with_inner = first_stage(), first_stage(outer), first_stage(inner)
+    plain, with_outer, with_inner = (
+        first_stage(),
+        first_stage(outer),
+        first_stage(inner),
+    )
     attributes = set(vars(backbone))
     with prompted(backbone, outer):
         assert torch.equal(first_stage(), with_outer)
@@ -196,4 +202,23 @@ def test_prompted_nests_and_leaves_nothing_behind() -> None:
         assert torch.equal(first_stage(), with_outer)
     assert torch.equal(first_stage(), plain)
     assert set(vars(backbone)) == attributes
-    assert not backbone._forward_pre_hooks and not backbone._forward_pre_hooks_with_kwargs
+    assert (
+        not backbone._forward_pre_hooks and not backbone._forward_pre_hooks_with_kwargs
+    )
+
+
+def test_single_frame_detector_needs_no_video() -> None:
+    model = MODELS.build(
+        dict(type='SingleFrameDetector', detector=tiny_models.detector(FASTER_RCNN))
+    )
+    inputs = tiny_models.inputs(2, num_refs=None)
+    samples = tiny_models.samples(2)
+    total, _ = model.parse_losses(model(inputs, samples, mode='loss'))
+    total.backward()
+    with torch.no_grad():
+        together = model.eval()(inputs, samples, mode='predict')
+        alone = model(dict(img=inputs['img'][1:]), samples[1:], mode='predict')
+    assert len(together) == 2
+    torch.testing.assert_close(
+        together[1].pred_det_instances.scores, alone[0].pred_det_instances.scores
+    )

@@ -1,0 +1,3 @@
+from .frames import FillSupportFrames, PadFramesToLargest, TrackRandomCrop
+
+__all__ = ['FillSupportFrames', 'PadFramesToLargest', 'TrackRandomCrop']

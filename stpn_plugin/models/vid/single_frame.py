@@ -1,0 +1,114 @@
+"""An image detector run on each frame of a video by itself."""
+
+from __future__ import annotations
+
+from typing import Dict, List, Optional, Tuple, Union
+
+from mmdet.structures import DetDataSample
+from mmtrack.models.vid import BaseVideoDetector
+from mmtrack.registry import MODELS
+from mmtrack.utils import ConfigType, OptConfigType, OptMultiConfig, SampleList
+from torch import Tensor
+
+
+@MODELS.register_module()
+class SingleFrameDetector(BaseVideoDetector):
+    """Run an unchanged mmdet detector on every frame by itself.
+
+    The baseline that video detectors are compared with, and what they share:
+    mmtrack's samples and inputs go in, an image detector does the work,
+    mmtrack's results come out.
+
+    Args:
+        detector (dict): Config of any mmdet detector. Its parameters are
+            named ``detector.*``.
+        frozen_modules (str | list[str], optional): Names of children that are
+            not trained.
+        train_cfg (dict, optional): Kept for mmtrack's interface; the
+            detector's own settings lie in ``detector.train_cfg``.
+        test_cfg (dict, optional): Likewise.
+        data_preprocessor (dict, optional): Config of
+            ``TrackDataPreprocessor``.
+        init_cfg (dict | list[dict], optional): Initialization config.
+    """
+
+    def __init__(
+        self,
+        detector: ConfigType,
+        frozen_modules: Optional[Union[List[str], Tuple[str, ...], str]] = None,
+        train_cfg: OptConfigType = None,
+        test_cfg: OptConfigType = None,
+        data_preprocessor: OptConfigType = None,
+        init_cfg: OptMultiConfig = None,
+    ) -> None:
+        super().__init__(data_preprocessor, init_cfg)
+        self.detector = MODELS.build(detector)
+        self.train_cfg = train_cfg
+        self.test_cfg = test_cfg
+        if frozen_modules is not None:
+            self.freeze_module(frozen_modules)
+
+    def loss(
+        self, inputs: Dict[str, Tensor], data_samples: SampleList
+    ) -> Dict[str, Tensor]:
+        """Losses of the image detector on the key frames.
+
+        Args:
+            inputs: ``img`` (B, 1, 3, H, W), the key frames.
+            data_samples: The B samples, with ``gt_instances``.
+
+        Returns:
+            The image detector's losses.
+        """
+        return self.detector.loss(self.key_frames(inputs), data_samples)
+
+    def predict(
+        self,
+        inputs: Dict[str, Tensor],
+        data_samples: SampleList,
+        rescale: bool = True,
+    ) -> SampleList:
+        """Detect on frames.
+
+        Args:
+            inputs: ``img`` (B, 1, 3, H, W).
+            data_samples: The B samples.
+            rescale: Whether boxes are given in the original images.
+
+        Returns:
+            The samples with ``pred_det_instances``: ``bboxes`` (N, 4),
+            ``scores`` (N,) and ``labels`` (N,).
+        """
+        return self.detect(self.key_frames(inputs), data_samples, rescale)
+
+    def detect(
+        self, img: Tensor, data_samples: SampleList, rescale: bool = True
+    ) -> SampleList:
+        """Run the image detector on frames (B, 3, H, W).
+
+        Returns:
+            The samples with ``pred_det_instances``; those given are untouched.
+        """
+        det_samples = [DetDataSample(metainfo=s.metainfo) for s in data_samples]
+        det_samples = self.detector.predict(img, det_samples, rescale=rescale)
+        results = []
+        for data_sample, det_sample in zip(data_samples, det_samples):
+            result = data_sample.clone()
+            result.pred_det_instances = det_sample.pred_instances
+            results.append(result)
+        return results
+
+    @staticmethod
+    def key_frames(inputs: Dict[str, Tensor]) -> Tensor:
+        """Key frames (B, 3, H, W) out of ``img`` (B, 1, 3, H, W).
+
+        Raises:
+            ValueError: A sample has not one key frame.
+        """
+        img = inputs['img']
+        if img.dim() != 5 or img.shape[1] != 1:
+            raise ValueError(
+                'img must have shape (B, 1, 3, H, W), one key frame a sample, got '
+                f'{tuple(img.shape)}'
+            )
+        return img[:, 0]
