@@ -183,7 +183,7 @@ class VIDMotionEvaluator:
             at_true = np.flatnonzero(true[of_class])
             num_true = np.arange(1, len(at_true) + 1)
             num_false = np.cumsum(false[of_class])[at_true]
-            precision = num_true / (num_false + num_true + np.spacing(1))
+            precision = num_true / (num_false + num_true)
             envelope = np.maximum.accumulate(precision[::-1])
             aps[label] = envelope.sum() / num_positives[label]
         return aps
@@ -211,7 +211,8 @@ class VIDMotionEvaluator:
         true, false = self._classify(iou_thr, motion_range)
         num_true = np.cumsum(true[of_class])
         num_false = np.cumsum(false[of_class])
-        precision = num_true / (num_false + num_true + np.spacing(1))
+        # 0 where all detections so far have dropped out.
+        precision = num_true / np.maximum(num_false + num_true, np.spacing(1))
         num_positives = self._num_positives(motion_range)[label]
         recall = num_true / (num_positives or np.nan)
         return precision, recall, self.scores[of_class]
