@@ -64,8 +64,8 @@ class AveragePromptPredictor(BaseModule):
         tokens = support_tokens(support_feats, self.in_channels)  # (B, T, L, C)
         if tokens.shape[2] < self.num_prompts:
             raise ValueError(
-                f'support features have {tokens.shape[2]} positions a frame, fewer than '
-                f'num_prompts={self.num_prompts}; use larger images or fewer prompts'
+                f'support features have {tokens.shape[2]} positions a frame, fewer '
+                f'than num_prompts={self.num_prompts}; use larger images or fewer prompts'
             )
         strongest = tokens.abs().sum(dim=-1).topk(self.num_prompts, dim=-1).indices
         index = strongest.unsqueeze(-1).expand(-1, -1, -1, tokens.shape[-1])

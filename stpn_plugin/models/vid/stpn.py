@@ -132,7 +132,7 @@ class STPN(SingleFrameDetector):
         """
         if len(data_samples) != 1:
             raise ValueError(
-                f'got {len(data_samples)} frames; a video is tested frame by frame, so set '
+                f'got {len(data_samples)} frames; a video is tested frame by frame: set '
                 'batch_size=1 in the val and test dataloaders'
             )
         prompts = self._remember(inputs.get('ref_img'), data_samples[0])

@@ -166,7 +166,11 @@ def test_unpromptable_backbone_is_refused() -> None:
         (tiny_models.inputs(num_refs=None), 'loss', 'no support frames'),
         (tiny_models.inputs(num_refs=None), 'predict', 'without support frames'),
         (tiny_models.inputs(2), 'predict', 'got 2 frames'),
-        (dict(img=torch.zeros(1, 2, 3, 64, 96)), 'loss', 'one key frame a sample'),
+        (
+            dict(tiny_models.inputs(), img=torch.zeros(1, 2, 3, 64, 96)),
+            'loss',
+            'one key frame a sample',
+        ),
         (
             dict(tiny_models.inputs(), ref_img=torch.zeros(2, 3, 64, 96)),
             'loss',

@@ -1,0 +1,6 @@
+_base_ = ['mmtrack::_base_/default_runtime.py']
+
+custom_imports = dict(imports=['stpn_plugin'], allow_failed_imports=False)
+
+# `--auto-scale-lr` scales the learning rate linearly from 8 images an iteration.
+auto_scale_lr = dict(enable=False, base_batch_size=8)
