@@ -29,8 +29,8 @@ WHEELS = CACHE / 'stpn_plugin' / 'wheels' / 'torch2.0.1'
 
 # What pip or the compiler says when it fails -> what to do about it.
 ADVICE = {
-    'No space left on device': 'Free some disk space: an environment takes about 7 GB.',
-    'ensurepip is not': "Install Python's venv module (Debian: apt install python3-venv).",
+    'No space left on device': 'Free some disk space: an environment takes 7 GB.',
+    'ensurepip is not': "Install Python's venv (Debian: apt install python3-venv).",
     'Temporary failure in name resolution': 'Check the network and proxy settings.',
     'Connection': 'Check the network and proxy settings.',
     'Read timed out': 'The package index is slow: run the same command again.',
@@ -106,7 +106,7 @@ class Environment:
             env={**os.environ, 'PIP_DISABLE_PIP_VERSION_CHECK': '1', **variables},
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
-            universal_newlines=True,
+            text=True,
         )
         lines = []
         packages = 0
@@ -174,7 +174,7 @@ def find_python_for_compiling():
                 [candidate, '-c', check],
                 stdout=subprocess.PIPE,
                 stderr=subprocess.DEVNULL,
-                universal_newlines=True,
+                text=True,
             )
             if result.returncode == 0 and result.stdout.strip():
                 return result.stdout.strip(), (3, minor)
@@ -265,8 +265,8 @@ def main():
         found = find_python_for_compiling()
         if found is None:
             print(
-                'SKIPPED: no Python 3.8, 3.9 or 3.10 with venv and C headers, neither on '
-                "PATH nor among pyenv's; mmcv's compiled operators are not tested here."
+                'SKIPPED: neither PATH nor pyenv has a Python 3.8, 3.9 or 3.10 with venv '
+                "and C headers; mmcv's compiled operators are not tested here."
             )
             return
         python, version = found
@@ -274,17 +274,10 @@ def main():
     else:
         version = sys.version_info[:2]
         if not lock_file(version, compiled).exists():
-            known = sorted(
-                (
-                    int(path.stem[3:])
-                    for path in LOCKS.glob('py3*.txt')
-                    if '-' not in path.stem
-                )
-            )
             raise SetupError(
-                f'Python {version[0]}.{version[1]} ({sys.executable}) is not supported; '
-                f'take one from 3.{known[0]} to 3.{known[-1]}, for example: '
-                f'make PYTHON=python3.{known[-1]} test'
+                f'{sys.executable} is a Python {version[0]}.{version[1]}, which is not '
+                'supported. Take one from 3.8 to 3.12, for example: '
+                'make PYTHON=python3.10 test'
             )
         env = Environment(ROOT / '.venv', sys.executable)
 
