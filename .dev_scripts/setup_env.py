@@ -200,7 +200,7 @@ def set_up(env, version, compiled):
     ]
     env.step(
         'create the environment',
-        f'{env.python} {version}',
+        f'{env.path} {env.python} {version}',  # a moved one does not work
         [env.python, '-m', 'venv', '--clear', str(env.path)],
     )
     env.step(
@@ -265,8 +265,8 @@ def main():
         found = find_python_for_compiling()
         if found is None:
             print(
-                'SKIPPED: neither PATH nor pyenv has a Python 3.8, 3.9 or 3.10 with venv '
-                "and C headers; mmcv's compiled operators are not tested here."
+                'SKIPPED: neither PATH nor pyenv has a Python 3.8 to 3.10 with venv and '
+                "C headers; mmcv's compiled operators are not tested here."
             )
             return
         python, version = found
