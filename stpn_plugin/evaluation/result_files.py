@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import importlib
 import io
 import json
 import os
@@ -109,6 +108,10 @@ class _ResultsUnpickler(pickle.Unpickler):
     """Unpickler that refuses what has no place in predictions."""
 
     _ALLOWED = {
+        ('__builtin__', 'bytes'),
+        ('__builtin__', 'set'),
+        ('_codecs', 'encode'),  # bytes in the pickle protocol that mmengine uses
+        ('builtins', 'set'),
         ('collections', 'OrderedDict'),
         ('mmengine.structures.base_data_element', 'BaseDataElement'),
         ('mmengine.structures.instance_data', 'InstanceData'),
@@ -136,7 +139,7 @@ class _ResultsUnpickler(pickle.Unpickler):
             raise pickle.UnpicklingError(f'{module}.{name} is not allowed in it')
         if module.startswith('numpy._core') and not hasattr(np, '_core'):
             module = module.replace('numpy._core', 'numpy.core')  # numpy 1.x
-        return getattr(importlib.import_module(module), name)
+        return super().find_class(module, name)
 
 
 def _load_storage(content: bytes) -> Any:

@@ -7,7 +7,7 @@ import pytest
 from scipy.io import savemat
 
 from stpn_plugin.evaluation import load_motion_iou_mat, motion_iou
-from tests import golden
+from tests.golden import load_golden
 
 from .reference import plain_motion_iou
 
@@ -33,8 +33,8 @@ def test_equals_reference(seed: int, window: int) -> None:
 
 
 def test_equals_published() -> None:
-    data = golden._read('vid_eval.npz', 'in/')
-    data = {key: value.numpy() for key, value in data.items()}
+    inputs = load_golden('vid_eval').inputs
+    data = {key: value.numpy() for key, value in inputs.items()}
     for video in np.unique(data['gt_video']):
         boxes = data['gt_video'] == video
         actual = motion_iou(

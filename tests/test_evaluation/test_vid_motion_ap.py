@@ -1,13 +1,12 @@
 from __future__ import annotations
 
-import json
 import sys
 
 import numpy as np
 import pytest
 
 from stpn_plugin.evaluation import MOTION_RANGES, VIDMotionEvaluator, vid_motion_ap
-from tests import golden
+from tests.golden import load_golden
 
 from .reference import plain_vid_ap
 
@@ -95,11 +94,8 @@ def make_dataset(seed: int, num_images: int, grid: int, score_levels: int) -> tu
 
 
 def test_equals_published() -> None:
-    inputs = golden._read('vid_eval.npz', 'in/')
+    cfg, _, _, inputs, outputs, _ = load_golden('vid_eval')
     data = {key: value.numpy() for key, value in inputs.items()}
-    outputs = golden._read('vid_eval.npz', 'out/')
-    with np.load(golden.ROOT / 'vid_eval.npz') as file:
-        cfg = json.loads(str(file['cfg']))
     gts, dets = [], []
     for image in range(cfg['n_images']):
         boxes = data['gt_image'] == image

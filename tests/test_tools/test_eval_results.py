@@ -1,0 +1,98 @@
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import mmengine
+import pytest
+from mmengine.config import Config
+from mmtrack.registry import METRICS
+
+import stpn_plugin
+from stpn_plugin.engine.offline import evaluate_results
+from stpn_plugin.evaluation import load_results
+from tests.test_evaluation.vid_data import make_predictions, write_cocovid
+
+# pycocotools want classes in the order of the file.
+CLASSES = ('antelope', 'bear', 'zebra')
+TOOL = Path(stpn_plugin.__file__).parents[1] / 'tools/analysis/eval_results.py'
+
+
+@pytest.fixture
+def results(tmp_path: Path) -> str:
+    """A file written as ``tools/test.py --out`` does."""
+    predictions = make_predictions(write_cocovid(tmp_path / 'vid.json'))
+    for prediction in predictions:
+        pred = prediction['pred_det_instances']
+        pred['labels'] = (pred['labels'] + 2) % 3
+    path = str(tmp_path / 'results.pkl')
+    dump = METRICS.build(dict(type='DumpVideoResults', out_file_path=path))
+    dump.process({}, predictions)
+    dump.evaluate(len(predictions))
+    return path
+
+
+@pytest.fixture
+def cfg(tmp_path: Path) -> Config:
+    ann_file = str(tmp_path / 'vid.json')
+    return Config(
+        dict(
+            default_scope='mmtrack',
+            custom_imports=dict(imports=['stpn_plugin'], allow_failed_imports=False),
+            test_dataloader=dict(
+                dataset=dict(
+                    type='ImagenetVIDDataset',
+                    data_root=str(tmp_path),
+                    ann_file='vid.json',
+                    metainfo=dict(CLASSES=CLASSES),
+                    test_mode=True,
+                    pipeline=[],
+                )
+            ),
+            test_evaluator=[
+                dict(type='CocoVideoMetric', ann_file=ann_file, metric='bbox'),
+                dict(type='VIDMotionMetric', ann_file=ann_file),
+            ],
+        )
+    )
+
+
+def test_evaluates_like_the_metrics(cfg: Config, results: str) -> None:
+    predictions = load_results(results)
+    metrics = evaluate_results(cfg, predictions)
+    expected = {}
+    for metric_cfg in cfg.test_evaluator:
+        metric = METRICS.build(metric_cfg)
+        metric.dataset_meta = dict(CLASSES=CLASSES)
+        metric.process({}, predictions)
+        expected.update(metric.evaluate(len(predictions)))
+    assert metrics == expected
+    assert metrics['vid/AP50'] > 0.2
+
+
+def test_chosen_metrics_and_options(cfg: Config, results: str) -> None:
+    predictions = load_results(results)
+    cfg.test_evaluator = dict(
+        type='CocoVideoMetric', ann_file=cfg.test_evaluator[0].ann_file
+    )
+    metrics = evaluate_results(cfg, predictions, ['motion'], dict(iou_thrs=[0.6]))
+    assert list(metrics) == [f'vid/AP60{s}' for s in ('', '_fast', '_medium', '_slow')]
+
+
+def test_tool(cfg: Config, results: str, tmp_path: Path) -> None:
+    config = tmp_path / 'config.py'
+    cfg.dump(config)
+    out = tmp_path / 'metrics.json'
+    done = subprocess.run(
+        [sys.executable, TOOL, config, results, '--eval', 'motion', '--out', out],
+        capture_output=True,
+        text=True,
+        cwd=TOOL.parents[2],
+    )
+    assert done.returncode == 0, done.stderr
+    metrics = mmengine.load(out)
+    assert metrics == evaluate_results(cfg, load_results(results), ['motion'])
+    assert f'vid/AP50: {metrics["vid/AP50"]:.4f}' in done.stdout.splitlines()
+    assert json.loads(out.read_text()) == metrics

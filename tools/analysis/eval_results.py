@@ -1,0 +1,67 @@
+"""Evaluate the predictions that ``tools/test.py --out`` saved, without a model."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+from typing import Sequence
+
+from mmengine.config import DictAction
+
+import stpn_plugin  # noqa: F401 (adapts the environment before mmtrack is imported)
+from stpn_plugin.engine import EVALUATOR_OF, load_config
+from stpn_plugin.engine.offline import evaluate_results
+from stpn_plugin.evaluation import load_results
+
+
+def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
+    """Parse the command line."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument('config', help='config file of the test run')
+    parser.add_argument('results', help='pickle file that tools/test.py --out wrote')
+    parser.add_argument(
+        '--eval',
+        nargs='+',
+        choices=list(EVALUATOR_OF),
+        metavar='METRIC',
+        help=f'what to evaluate, of: {", ".join(EVALUATOR_OF)}; default: the '
+        'evaluators of the config',
+    )
+    parser.add_argument(
+        '--eval-options',
+        nargs='+',
+        action=DictAction,
+        metavar='KEY=VALUE',
+        help='options of the evaluators, e.g. classwise=True, or format_only=True '
+        'outfile_prefix=a/b to write result files instead',
+    )
+    parser.add_argument(
+        '--cfg-options',
+        nargs='+',
+        action=DictAction,
+        metavar='KEY=VALUE',
+        help='override entries of the config',
+    )
+    parser.add_argument('--out', metavar='FILE.json', help='save the metrics')
+    return parser.parse_args(argv)
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    """Evaluate as the command line says."""
+    args = parse_args(argv)
+    cfg = load_config(args.config)
+    if args.cfg_options is not None:
+        cfg.merge_from_dict(args.cfg_options)
+    results = load_results(args.results)
+    metrics = evaluate_results(cfg, results, args.eval, args.eval_options)
+    for name, value in metrics.items():
+        print(f'{name}: {value:.4f}')
+    if args.out:
+        with open(f'{args.out}.tmp', 'w') as file:
+            json.dump(metrics, file, indent=2)
+        os.replace(f'{args.out}.tmp', args.out)
+
+
+if __name__ == '__main__':
+    main()
