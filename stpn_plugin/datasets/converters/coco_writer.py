@@ -1,0 +1,90 @@
+"""Writer of COCO files that need not fit into memory."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import shutil
+import tempfile
+from types import TracebackType
+from typing import IO, Any, Dict, List, Optional, Sequence, Type
+
+# One encoder for all entries: `json.dumps` with separators makes one each time.
+_encode = json.JSONEncoder(separators=(',', ':')).encode
+
+
+class CocoWriter:
+    """Context manager that writes a COCO file entry by entry.
+
+    The entries go to one temporary file a section. They become the COCO file when the
+    context is left. If it is left by an exception, no file is written and an existing
+    one stays as it is.
+
+    Args:
+        path (str): Path of the COCO file. Its folder is made if needed.
+        categories (list[dict]): The categories.
+        sections (Sequence[str]): Names of the other sections.
+
+    Example:
+        >>> with CocoWriter('a.json', [], ['images']) as writer:
+        ...     writer.add('images', file_name='1.JPEG')
+        1
+    """
+
+    def __init__(
+        self, path: str, categories: List[dict], sections: Sequence[str]
+    ) -> None:
+        self.path = path
+        self.categories = categories
+        self._counts = dict.fromkeys(sections, 0)
+        self._files: Dict[str, IO[bytes]] = {}
+
+    def __enter__(self) -> CocoWriter:
+        folder = os.path.dirname(os.path.abspath(self.path))
+        os.makedirs(folder, exist_ok=True)
+        for section in self._counts:
+            self._files[section] = tempfile.TemporaryFile(dir=folder)
+        return self
+
+    def add(self, section: str, **entry: Any) -> int:
+        """Append an entry to a section.
+
+        Returns:
+            int: The id of the entry: its place in the section, from 1.
+        """
+        self._counts[section] += 1
+        entry_id = self._counts[section]
+        separator = '\n' if entry_id == 1 else ',\n'
+        text = separator + _encode({'id': entry_id, **entry})
+        self._files[section].write(text.encode())
+        return entry_id
+
+    def __exit__(
+        self,
+        exc_type: Optional[Type[BaseException]],
+        exc: Optional[BaseException],
+        traceback: Optional[TracebackType],
+    ) -> None:
+        try:
+            if exc_type is None:
+                self._join()
+        finally:
+            for file in self._files.values():
+                file.close()
+
+    def _join(self) -> None:
+        temporary = f'{self.path}.tmp'
+        try:
+            with open(temporary, 'wb') as output:
+                output.write(b'{"categories":' + _encode(self.categories).encode())
+                for section, file in self._files.items():
+                    output.write(f',\n"{section}":['.encode())
+                    file.seek(0)
+                    shutil.copyfileobj(file, output, 1 << 20)
+                    output.write(b']')
+                output.write(b'}\n')
+            os.replace(temporary, self.path)
+        finally:
+            with contextlib.suppress(FileNotFoundError):
+                os.remove(temporary)

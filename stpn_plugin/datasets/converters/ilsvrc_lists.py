@@ -1,0 +1,164 @@
+"""List files of ILSVRC, as the authors of FGFA published them."""
+
+from __future__ import annotations
+
+import os.path as osp
+from typing import Dict, List, NamedTuple, Optional, Tuple
+
+from .report import ConversionError, Problem, ProblemKind
+
+#: Folders of the lists: FGFA's own, then the one of mmtracking's documentation.
+LIST_FOLDERS = ('ImageSets', 'Lists')
+
+
+class Video(NamedTuple):
+    """A video, as a list describes it.
+
+    Attributes:
+        name (str): Path of the video's folder, ``train/...`` or ``val/...``.
+        num_frames (int, optional): Number of frames, if the list tells it.
+        train_frames (list[int]): Frames to train with, from 0.
+    """
+
+    name: str
+    num_frames: Optional[int]
+    train_frames: List[int]
+
+
+def read_train_videos(data_root: str) -> Tuple[List[Video], List[Problem]]:
+    """Read ``VID_train_15frames.txt``.
+
+    Every line, ``<video> 1 <frame from 1> <number of frames>``, tells a frame to train
+    with.
+
+    Args:
+        data_root (str): Root of ILSVRC.
+
+    Returns:
+        tuple[list[Video], list[Problem]]: The videos in the order of their first
+        lines, and what is wrong with the list.
+
+    Raises:
+        FileNotFoundError: If there is no such list.
+        ConversionError: If the list is empty.
+    """
+    path, lines = _read_list(data_root, 'VID_train_15frames.txt')
+    videos: Dict[str, Video] = {}
+    problems = []
+    for number, fields in lines:
+        where = f'{path}:{number}'
+        frame = _positive(fields[2]) if len(fields) > 2 else None
+        if frame is None:
+            detail = f'line left out: no frame of {fields[0]} to train with'
+            problems.append(Problem(ProblemKind.LIST_LINE, where, detail))
+            continue
+        if fields[0] not in videos:
+            videos[fields[0]] = _first_line(fields, where, problems)
+        video = videos[fields[0]]
+        if frame - 1 in video.train_frames:
+            detail = f'line left out: frame {frame} of {video.name} again'
+            problems.append(Problem(ProblemKind.LIST_LINE, where, detail))
+            continue
+        video.train_frames.append(frame - 1)
+        count = _count(fields)
+        if count != video.num_frames:
+            detail = (
+                f'number of frames of {video.name} is {count}, but '
+                f'{video.num_frames} by its first line'
+            )
+            problems.append(Problem(ProblemKind.FRAME_COUNT, where, detail))
+    return list(videos.values()), problems
+
+
+def read_val_videos(data_root: str) -> Tuple[List[Video], List[Problem]]:
+    """Read ``VID_val_videos.txt``.
+
+    Every line is ``<video> 1 1 <number of frames>``.
+
+    Args:
+        data_root (str): Root of ILSVRC.
+
+    Returns:
+        tuple[list[Video], list[Problem]]: The videos in the order of the list, and
+        what is wrong with the list.
+
+    Raises:
+        FileNotFoundError: If there is no such list.
+        ConversionError: If the list is empty.
+    """
+    path, lines = _read_list(data_root, 'VID_val_videos.txt')
+    videos: Dict[str, Video] = {}
+    problems: List[Problem] = []
+    for number, fields in lines:
+        where = f'{path}:{number}'
+        if fields[0] in videos:
+            detail = f'line left out: {fields[0]} again'
+            problems.append(Problem(ProblemKind.LIST_LINE, where, detail))
+        else:
+            videos[fields[0]] = _first_line(fields, where, problems)
+    return list(videos.values()), problems
+
+
+def read_det_images(data_root: str) -> Tuple[List[str], List[Problem]]:
+    """Read ``DET_train_30classes.txt``.
+
+    Every line is ``<path without ending> 1``.
+
+    Args:
+        data_root (str): Root of ILSVRC.
+
+    Returns:
+        tuple[list[str], list[Problem]]: Paths of the images without ending, in the
+        order of the list, and what is wrong with the list.
+
+    Raises:
+        FileNotFoundError: If there is no such list.
+        ConversionError: If the list is empty.
+    """
+    path, lines = _read_list(data_root, 'DET_train_30classes.txt')
+    images: Dict[str, None] = {}
+    problems = []
+    for number, (image, *_) in lines:
+        if image in images:
+            detail = f'line left out: {image} again'
+            problems.append(Problem(ProblemKind.LIST_LINE, f'{path}:{number}', detail))
+        images[image] = None
+    return list(images), problems
+
+
+def _read_list(data_root: str, name: str) -> Tuple[str, List[Tuple[int, List[str]]]]:
+    """Find a list; returns its path, and number and fields of every line."""
+    candidates = [osp.join(data_root, folder, name) for folder in LIST_FOLDERS]
+    for path in candidates:
+        if osp.isfile(path):
+            break
+    else:
+        raise FileNotFoundError(
+            f'the list {name} is missing, tried {" and ".join(candidates)}; it comes '
+            'with the code of FGFA, in data/ILSVRC2015/ImageSets'
+        )
+    with open(path, encoding='utf-8') as file:
+        lines = [(number, line.split()) for number, line in enumerate(file, 1)]
+    lines = [(number, fields) for number, fields in lines if fields]
+    if not lines:
+        raise ConversionError(f'the list {path} is empty')
+    return path, lines
+
+
+def _first_line(fields: List[str], where: str, problems: List[Problem]) -> Video:
+    """Make a video of the first line about it."""
+    count = _count(fields)
+    if count is None:
+        detail = f'no number of frames of {fields[0]}: counting its XML files'
+        problems.append(Problem(ProblemKind.FRAME_COUNT, where, detail))
+    return Video(fields[0], count, [])
+
+
+def _count(fields: List[str]) -> Optional[int]:
+    """Number of frames in a line, the fourth and last field."""
+    return _positive(fields[-1]) if len(fields) > 3 else None
+
+
+def _positive(text: str) -> Optional[int]:
+    """The number that a text stands for if it is a positive integer, else None."""
+    return int(text) if text.isdecimal() and int(text) > 0 else None

@@ -1,0 +1,40 @@
+"""Parallel map whose results come in order and do not pile up."""
+
+from __future__ import annotations
+
+from collections import deque
+from concurrent.futures import Future, ProcessPoolExecutor
+from typing import Any, Callable, Deque, Iterator, Sequence
+
+
+def ordered_map(
+    function: Callable[[Any], Any], tasks: Sequence[Any], jobs: int
+) -> Iterator[Any]:
+    """Apply a function to every task.
+
+    Unlike ``multiprocessing.Pool.imap`` it holds few results at a time, however slow
+    their reader is, and fails instead of waiting forever if a process is killed.
+
+    Args:
+        function (Callable): Function of one task. It and the tasks can be pickled.
+        tasks (Sequence): The tasks.
+        jobs (int): Number of processes. With 1 everything runs in this process.
+
+    Yields:
+        Any: The results, in the order of the tasks.
+    """
+    if jobs == 1:
+        yield from map(function, tasks)
+        return
+    pending: Deque[Future] = deque()
+    with ProcessPoolExecutor(jobs) as pool:
+        try:
+            for task in tasks:
+                pending.append(pool.submit(function, task))
+                if len(pending) == 4 * jobs:
+                    yield pending.popleft().result()
+            while pending:
+                yield pending.popleft().result()
+        finally:
+            for future in pending:
+                future.cancel()
