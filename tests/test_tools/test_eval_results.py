@@ -14,6 +14,7 @@ import stpn_plugin
 from stpn_plugin.engine.offline import evaluate_results
 from stpn_plugin.evaluation import load_results
 from tests.test_evaluation.vid_data import make_predictions, write_cocovid
+from tests.test_tools.conftest import last_metrics, run_tool
 
 # pycocotools want classes in the order of the file.
 CLASSES = ('antelope', 'bear', 'zebra')
@@ -96,3 +97,16 @@ def test_tool(cfg: Config, results: str, tmp_path: Path) -> None:
     assert metrics == evaluate_results(cfg, load_results(results), ['motion'])
     assert f'vid/AP50: {metrics["vid/AP50"]:.4f}' in done.stdout.splitlines()
     assert json.loads(out.read_text()) == metrics
+
+
+def test_agrees_with_test_run(config: Path, checkpoint: Path, tmp_path: Path) -> None:
+    results, out = tmp_path / 'results.pkl', tmp_path / 'metrics.json'
+    names = ('--eval', 'bbox', 'motion')
+    run_tool(
+        'test.py', config, checkpoint, '--work-dir', tmp_path, '--out', results, *names
+    )
+    run_tool('analysis/eval_results.py', config, results, '--out', out, *names)
+    expected = last_metrics(tmp_path)
+    metrics = mmengine.load(out)
+    assert expected.keys() == metrics.keys() >= {'vid/AP50', 'coco/bbox_mAP_50'}
+    assert metrics == pytest.approx(expected, nan_ok=True)

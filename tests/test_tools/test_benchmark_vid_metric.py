@@ -1,0 +1,30 @@
+from __future__ import annotations
+
+import runpy
+from pathlib import Path
+
+import pytest
+
+import stpn_plugin
+
+TOOL = Path(stpn_plugin.__file__).parents[1] / 'tools/analysis/benchmark_vid_metric.py'
+
+
+def test_prints_size_time_and_memory(capsys: pytest.CaptureFixture) -> None:
+    main = runpy.run_path(str(TOOL))['main']
+    main(['--frames', '70', '--boxes', '140', '--videos', '3', '--dets-per-frame', '5'])
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0].startswith('70 frames, ')
+    assert lines[0].endswith(' boxes, 350 detections')
+    assert [line.split()[-1] for line in lines[1:]] == ['GiB', 's', 's', 's', 'GiB']
+    assert all(float(line.split()[-2]) >= 0 for line in lines[1:])
+
+
+@pytest.mark.parametrize(('num_boxes', 'tolerance'), [(5000, 0.3), (1000, 0.1)])
+def test_size_of_dataset(num_boxes: int, tolerance: float) -> None:
+    make_dataset = runpy.run_path(str(TOOL))['make_dataset']
+    gts, dets = make_dataset(2000, num_boxes, dets_per_frame=3, num_videos=100)
+    assert len(gts) == len(dets) == 2000
+    found = sum(len(gt['labels']) for gt in gts)
+    assert found == pytest.approx(num_boxes, rel=tolerance)
+    assert {len(det['scores']) for det in dets} == {3}
