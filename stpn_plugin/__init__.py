@@ -8,7 +8,7 @@ from . import compat
 
 compat.apply()
 
-from . import datasets, models  # noqa: E402
+from . import datasets, engine, evaluation, models  # noqa: E402
 from .version import __version__  # noqa: E402
 
-__all__ = ['__version__', 'datasets', 'models']
+__all__ = ['__version__', 'datasets', 'engine', 'evaluation', 'models']

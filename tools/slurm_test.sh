@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Test on a slurm cluster, one process per GPU:
-#   tools/slurm_train.sh PARTITION JOB_NAME CONFIG [CHECKPOINT] [arguments of test.py ...]
+#   tools/slurm_test.sh PARTITION JOB_NAME CONFIG [CHECKPOINT] [arguments of test.py ...]
 # Environment: GPUS (in all), GPUS_PER_NODE, CPUS_PER_TASK, SRUN_ARGS (further
 # arguments of srun); PYTHON, the interpreter.
 set -euo pipefail

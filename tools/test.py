@@ -29,7 +29,10 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
     )
     parser.add_argument('--checkpoint', help='the same, as an option')
     parser.add_argument(
-        '--out', metavar='FILE.pkl', help='write all predictions to a pickle file'
+        '--out',
+        type=_pickle_path,
+        metavar='FILE.pkl',
+        help='write all predictions to a pickle file',
     )
     what = parser.add_mutually_exclusive_group()
     what.add_argument(
@@ -43,8 +46,8 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
     what.add_argument(
         '--format-only',
         action='store_true',
-        help='write the predictions in the format of the data set, without '
-        'evaluating, to <work dir>/results.*',
+        help='do not evaluate, write the predictions as an ILSVRC VID submission and '
+        'as COCO JSON: <work dir>/results.txt and results.bbox.json',
     )
     parser.add_argument(
         '--eval-options',
@@ -60,7 +63,13 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
         help='draw predictions into DIR/<video>/<frame>; score threshold and interval '
         'are default_hooks.visualization.score_thr and .interval of the config',
     )
-    return parser.parse_args(argv)
+    return parser.parse_intermixed_args(argv)
+
+
+def _pickle_path(path: str) -> str:
+    if not path.endswith(('.pkl', '.pickle')):
+        raise argparse.ArgumentTypeError(f'{path} must end with .pkl or .pickle')
+    return path
 
 
 def main(argv: Sequence[str] | None = None) -> None:

@@ -34,7 +34,7 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
         metavar='CHECKPOINT',
         help='go on from this checkpoint, or from the latest one in the work dir',
     )
-    return parser.parse_args(argv)
+    return parser.parse_intermixed_args(argv)
 
 
 def main(argv: Sequence[str] | None = None) -> None:
@@ -42,7 +42,12 @@ def main(argv: Sequence[str] | None = None) -> None:
     cfg = prepare_train_cfg(parse_args(argv))
     runner = build_runner(cfg)
     if cfg.get('load_from') is not None:
-        check_checkpoint(runner.model, cfg.load_from, allow_missing=not cfg.resume)
+        check_checkpoint(
+            runner.model,
+            cfg.load_from,
+            allow_missing=not cfg.resume,
+            training_state=cfg.resume,
+        )
     runner.train()
 
 

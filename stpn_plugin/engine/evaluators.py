@@ -28,8 +28,8 @@ def select_evaluators(
         evaluators (Sequence[dict]): Evaluators of the config. One that a name asks
             for keeps its options.
         names (Sequence[str]): Keys of :data:`EVALUATOR_OF`.
-        dataset (dict): Config of the test dataset; evaluators that the config lacks
-            are given its annotation file.
+        dataset (dict): Config of the test dataset. A new evaluator is given its
+            annotation file, if no other evaluator has one.
 
     Returns:
         list[dict]: One evaluator for each metric type that the names ask for.
@@ -49,31 +49,26 @@ def select_evaluators(
     return selected
 
 
-def format_only_evaluators(
+def format_only_evaluator(
     evaluators: Sequence[dict], dataset: dict, outfile_prefix: str
-) -> list[dict]:
-    """Let evaluators write the predictions in their format instead of evaluating.
+) -> dict:
+    """Get an evaluator that writes result files and does not evaluate.
 
     Args:
-        evaluators (Sequence[dict]): Evaluators of the config. Those that know no
-            ``format_only`` are left out; if none does, ``CocoVideoMetric`` is used.
+        evaluators (Sequence[dict]): Evaluators of the config.
         dataset (dict): Config of the test dataset.
-        outfile_prefix (str): Path of the written files, without what the evaluator
-            appends, e.g. ``.bbox.json``. An ``outfile_prefix`` of the config wins.
+        outfile_prefix (str): Path of the files without their endings. One that the
+            config gives to the evaluator wins.
 
     Returns:
-        list[dict]: The evaluators, in writing mode.
+        dict: ``VIDMotionMetric``, which writes both ILSVRC's submission format and
+        COCO's.
     """
-    writers = [
-        copy.deepcopy(evaluator)
-        for evaluator in evaluators
-        if _accepts(evaluator['type'], 'format_only')
-    ] or [_find((), 'CocoVideoMetric', dataset)]
-    for writer in writers:
-        writer['format_only'] = True
-        if writer.get('outfile_prefix') is None:
-            writer['outfile_prefix'] = outfile_prefix
-    return writers
+    evaluator = _find(evaluators, 'VIDMotionMetric', dataset)
+    evaluator['format_only'] = True
+    if evaluator.get('outfile_prefix') is None:
+        evaluator['outfile_prefix'] = outfile_prefix
+    return evaluator
 
 
 def set_options(evaluators: Sequence[dict], options: dict[str, Any]) -> list[dict]:
@@ -104,10 +99,13 @@ def set_options(evaluators: Sequence[dict], options: dict[str, Any]) -> list[dic
 
 
 def _find(evaluators: Sequence[dict], metric_type: str, dataset: dict) -> dict:
-    """Get the evaluator of a type, or a new one on the dataset's annotations."""
+    """Get the evaluator of a type, or a new one on the same annotations."""
     for evaluator in evaluators:
         if evaluator['type'].split('.')[-1] == metric_type:
             return copy.deepcopy(evaluator)
+    for evaluator in evaluators:
+        if evaluator.get('ann_file') is not None:
+            return dict(type=metric_type, ann_file=evaluator['ann_file'])
     ann_file = osp.join(dataset.get('data_root') or '', dataset['ann_file'])
     return dict(type=metric_type, ann_file=ann_file)
 

@@ -6,7 +6,6 @@ import os.path as osp
 from typing import Sequence
 
 import mmcv
-from mmdet.structures import DetDataSample
 from mmengine.runner import Runner
 from mmtrack.engine import TrackVisualizationHook
 from mmtrack.registry import HOOKS
@@ -15,15 +14,14 @@ from mmtrack.structures import TrackDataSample
 
 @HOOKS.register_module()
 class VideoVisualizationHook(TrackVisualizationHook):
-    """Draw the detections of a test run with mmdet's ``DetLocalVisualizer``.
+    """Draw the detections of a test run into a folder per video.
 
-    Stock ``TrackVisualizationHook`` draws tracks or ``pred_instances``, of which
-    video detectors have none (theirs are ``pred_det_instances``), and lets the frames
-    of one video overwrite those of another, as frames are numbered per video. Here
-    files are named ``<test_out_dir>/<folder of the frame>/<frame>``.
+    Frames are numbered per video, so those of one video overwrite those of another
+    with the stock hook, which also nests a relative ``test_out_dir`` once more for
+    every frame. Here files are named ``<test_out_dir>/<folder of the frame>/<frame>``.
 
-    Its arguments are those of ``TrackVisualizationHook``. With several processes, the
-    frames of the first one are drawn.
+    The arguments are those of ``TrackVisualizationHook``. It goes with mmtrack's
+    ``DetLocalVisualizer``; with several processes, the first one draws its frames.
     """
 
     def after_test_iter(
@@ -51,7 +49,7 @@ class VideoVisualizationHook(TrackVisualizationHook):
             self._visualizer.add_datasample(
                 f'{video}/{frame}' if self.show else 'test_img',
                 image,
-                data_sample=DetDataSample(pred_instances=output.pred_det_instances),
+                data_sample=output,
                 draw_gt=False,
                 show=self.show,
                 wait_time=self.wait_time,

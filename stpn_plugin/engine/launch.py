@@ -24,8 +24,7 @@ from mmengine.runner import CheckpointLoader, Runner
 from mmtrack.utils import register_all_modules
 from torch import nn
 
-from ..evaluation.metrics import dump_video_results  # noqa: F401 (registers)
-from .evaluators import format_only_evaluators, select_evaluators, set_options
+from .evaluators import format_only_evaluator, select_evaluators, set_options
 
 # Every ImageNet VID recipe of mmtracking and of STPN is written for 8 images.
 BASE_BATCH_SIZE = 8
@@ -153,9 +152,10 @@ def prepare_test_cfg(args: argparse.Namespace) -> Config:
     if isinstance(evaluators, dict):
         evaluators = [evaluators]
     if args.format_only:
-        evaluators = format_only_evaluators(
-            evaluators, cfg.test_dataloader.dataset, osp.join(cfg.work_dir, 'results')
-        )
+        prefix = osp.join(cfg.work_dir, 'results')
+        evaluators = [
+            format_only_evaluator(evaluators, cfg.test_dataloader.dataset, prefix)
+        ]
     elif args.eval:
         evaluators = select_evaluators(
             evaluators, args.eval, cfg.test_dataloader.dataset
@@ -189,22 +189,25 @@ def build_runner(cfg: Config) -> Runner:
 
 
 def check_checkpoint(
-    model: nn.Module, filename: str, allow_missing: bool = False
+    model: nn.Module,
+    filename: str,
+    allow_missing: bool = False,
+    training_state: bool = False,
 ) -> None:
     """Check that a checkpoint has what a model needs.
 
-    mmengine only warns about weights that are missing or of another shape,
-    and a model with random weights then yields results that mean nothing.
+    mmengine only warns about weights that are missing or of another shape, and a model
+    with random weights then yields results that mean nothing.
 
     Args:
         model (nn.Module): The model. It is left with the fitting weights.
         filename (str): Path or URL of the checkpoint.
-        allow_missing (bool): Accept weights that the checkpoint lacks, as
-            fine-tuning does, as long as there is any that fits.
-            Defaults to False.
+        allow_missing (bool): Accept that weights are missing, as fine-tuning does, as
+            long as any fits. Defaults to False.
+        training_state (bool): Demand what training needs to go on. Defaults to False.
 
     Raises:
-        ValueError: If the file is no checkpoint or does not fit the model.
+        ValueError: If the file is no checkpoint or lacks something.
     """
     try:
         checkpoint = CheckpointLoader.load_checkpoint(filename, 'cpu')
@@ -221,6 +224,11 @@ def check_checkpoint(
         or not all(torch.is_tensor(value) for value in state_dict.values())
     ):
         raise ValueError(f'{filename} holds no "state_dict" of weights.')
+    if training_state and not {'meta', 'optimizer'} <= checkpoint.keys():
+        raise ValueError(
+            f'{filename} holds weights but no training state, so training cannot '
+            'resume from it. To start from its weights, set "load_from" instead.'
+        )
 
     if is_model_wrapper(model):
         model = model.module
@@ -343,5 +351,7 @@ def _enable_visualization(cfg: Config, show: bool, show_dir: str | None) -> None
     hook.setdefault('interval', 1)
     if hook.type.split('.')[-1] == 'TrackVisualizationHook':
         hook.type = 'VideoVisualizationHook'
-        cfg.visualizer = dict(type='mmdet.DetLocalVisualizer', name='visualizer')
+    visualizer = cfg.setdefault('visualizer', dict(type='DetLocalVisualizer'))
+    if visualizer.type.split('.')[-1] == 'TrackLocalVisualizer':  # draws tracks only
+        visualizer.type = 'DetLocalVisualizer'
     hook.update(draw=True, show=show, test_out_dir=show_dir)

@@ -1,0 +1,181 @@
+from __future__ import annotations
+
+import json
+import pickle
+import runpy
+from pathlib import Path
+from typing import Dict
+
+import mmcv
+import numpy as np
+import pytest
+import torch
+from mmengine.config import Config
+from mmengine.evaluator import Evaluator
+
+from stpn_plugin.engine import prepare_test_cfg
+from tests.test_tools.conftest import ROOT, last_metrics, run_tool
+from tests.tiny_data import CLASSES, HEIGHT, WIDTH
+
+NUM_FRAMES = 4 + 5  # of the two val videos
+
+
+def test_cfg(*args: object) -> Config:
+    """The config that ``tools/test.py`` makes of its arguments."""
+    tool = runpy.run_path(str(ROOT / 'tools/test.py'))
+    return prepare_test_cfg(tool['parse_args']([str(arg) for arg in args]))
+
+
+test_cfg.__test__ = False
+
+
+def run_test(*args: object) -> Dict[str, float]:
+    """Run ``tools/test.py`` in ``./work``; returns its metrics."""
+    run_tool('test.py', *args, '--work-dir', 'work')
+    return last_metrics(Path('work'))
+
+
+def test_same_metrics_as_in_training(
+    config: Path, checkpoint: Path, trained: Path
+) -> None:
+    assert run_test(config, checkpoint) == pytest.approx(
+        {k: v for k, v in last_metrics(trained).items() if k.startswith('coco')}
+    )
+
+
+def test_checkpoint_from_each_place(config: Path, checkpoint: Path) -> None:
+    load_from = ('--cfg-options', f'load_from={checkpoint}')
+    for args in (
+        (config, checkpoint),
+        (config, '--checkpoint', checkpoint),
+        (config, checkpoint, '--checkpoint', checkpoint),
+        (config, *load_from),
+        (config, '--work-dir', 'w', checkpoint),
+    ):
+        assert test_cfg(*args).load_from == str(checkpoint)
+    other = checkpoint.with_name('epoch_1.pth')
+    assert test_cfg(config, other, *load_from).load_from == str(other)
+    with pytest.raises(ValueError, match='Two checkpoints are given'):
+        test_cfg(config, checkpoint, '--checkpoint', other)
+    with pytest.raises(ValueError, match='No checkpoint: give one'):
+        test_cfg(config)
+
+
+def test_out_can_be_evaluated_offline(config: Path, checkpoint: Path) -> None:
+    metrics = run_test(config, checkpoint, '--out', 'made/results.pkl')
+    with open('made/results.pkl', 'rb') as file:
+        results = pickle.load(file)
+    assert [result['img_id'] for result in results] == list(range(1, NUM_FRAMES + 1))
+    assert [path.name for path in Path('made').iterdir()] == ['results.pkl']
+
+    cfg = Config.fromfile(str(config))
+    evaluator = Evaluator(cfg.test_evaluator)
+    evaluator.dataset_meta = dict(CLASSES=CLASSES)
+    offline = evaluator.offline_evaluate(results)
+    assert offline == pytest.approx(metrics)
+
+
+def test_format_only(config: Path, checkpoint: Path) -> None:
+    assert not run_test(config, checkpoint, '--format-only', '--out', 'all.pkl')
+    detections = json.loads(Path('work/results.bbox.json').read_text())
+    with open('all.pkl', 'rb') as file:
+        results = pickle.load(file)
+    assert len(detections) == sum(
+        len(result['pred_det_instances']['scores']) for result in results
+    )
+    assert len(Path('work/results.txt').read_text().splitlines()) == len(detections)
+    first = results[0]['pred_det_instances']
+    x1, y1, x2, y2 = first['bboxes'][0].tolist()
+    assert detections[0]['bbox'] == pytest.approx([x1, y1, x2 - x1, y2 - y1])
+    assert detections[0]['category_id'] == first['labels'][0] + 1
+
+
+def test_format_only_to_a_chosen_place(config: Path, checkpoint: Path) -> None:
+    cfg = test_cfg(
+        *(config, checkpoint, '--format-only'),
+        *('--eval-options', 'outfile_prefix=a/b'),
+    )
+    assert cfg.test_evaluator[0]['outfile_prefix'] == 'a/b'
+
+
+def test_eval_and_eval_options(config: Path, checkpoint: Path) -> None:
+    args = ('--eval', 'bbox', 'proposal', '--eval-options', 'classwise=True')
+    metrics = run_test(config, checkpoint, *args)
+    assert {'coco/bbox_mAP', 'coco/AR@100', 'coco/airplane_precision'} <= set(metrics)
+
+
+def test_eval_of_a_metric_that_the_config_lacks(config: Path, checkpoint: Path) -> None:
+    metrics = run_test(config, checkpoint, '--eval', 'bbox', 'motion')
+    # Evaluators agree about the detections, not about the pixel counts of boxes.
+    assert 0 < metrics['coco/bbox_mAP_50'] <= 1 and 0 < metrics['vid/AP50'] <= 1
+    assert set(run_test(config, checkpoint, '--eval', 'motion')) == {
+        key for key in metrics if key.startswith('vid/')
+    }
+
+
+def test_evaluators_as_list(config: Path, checkpoint: Path, tmp_path: Path) -> None:
+    derived = tmp_path / 'derived.py'
+    derived.write_text(
+        f"_base_ = '{config}'\ntest_evaluator = [{{{{_base_.test_evaluator}}}}]\n"
+    )
+    plain, listed = (
+        test_cfg(path, checkpoint, '--eval', 'bbox') for path in (config, derived)
+    )
+    assert plain.test_evaluator == listed.test_evaluator
+    assert len(test_cfg(derived, checkpoint, '--out', 'a.pkl').test_evaluator) == 2
+
+
+def test_show_dir_keeps_videos_apart(config: Path, checkpoint: Path) -> None:
+    run_test(
+        *(config, checkpoint, '--show-dir', 'shown'),
+        *('--cfg-options', 'default_hooks.visualization.score_thr=0.01'),
+    )
+    drawn = sorted(Path('shown').glob('*/*'))
+    assert len(drawn) == NUM_FRAMES
+    for path in drawn:
+        shown = mmcv.imread(str(path))
+        raw = mmcv.imread(
+            str(config.parent / 'Data/VID/val' / path.parts[-2] / path.name)
+        )
+        assert shown.shape == (HEIGHT, WIDTH, 3)
+        # Boxes are drawn, and most of the frame is still visible.
+        assert 0.01 < np.mean(np.abs(shown.astype(int) - raw).max(-1) > 60) < 0.6
+
+
+def test_bad_checkpoints(config: Path, checkpoint: Path, tmp_path: Path) -> None:
+    good = torch.load(checkpoint)['state_dict']
+    shorter = {k: v for k, v in good.items() if 'prompt_predictor' not in k}
+    cases = {
+        'holds no "state_dict"': dict(state_dict={}, meta={}),
+        'does not fit.*lacks': dict(state_dict=shorter),
+        'does not fit.* and has 1 that the model lacks .a.': {'a': torch.zeros(1)},
+        'does not fit.*size mismatch': dict(
+            state_dict={**good, 'prompt_predictor.query': torch.zeros(1)}
+        ),
+    }
+    for message, content in cases.items():
+        torch.save(content, 'bad.pth')
+        with pytest.raises(ValueError, match=f'(?s)bad.pth {message}'):
+            run_tool('test.py', config, 'bad.pth')
+    Path('bad.pth').write_bytes(b'no checkpoint')
+    with pytest.raises(ValueError, match='bad.pth cannot be read'):
+        run_tool('test.py', config, 'bad.pth')
+
+
+def test_bad_arguments(
+    config: Path, checkpoint: Path, capsys: pytest.CaptureFixture
+) -> None:
+    with pytest.raises(FileNotFoundError, match='Config file no.py does not exist'):
+        test_cfg('no.py', checkpoint)
+    with pytest.raises(FileNotFoundError, match='no.pth does not exist'):
+        test_cfg(config, 'no.pth')
+    with pytest.raises(ValueError, match='no_such: none of the evaluators'):
+        test_cfg(config, checkpoint, '--eval-options', 'no_such=1')
+    for args, message in (
+        (('--eval', 'mAP'), "invalid choice: 'mAP'"),
+        (('--format-only', '--eval', 'bbox'), 'not allowed with'),
+        (('--out', 'results.json'), 'must end with .pkl'),
+    ):
+        with pytest.raises(SystemExit):
+            test_cfg(config, checkpoint, *args)
+        assert message in capsys.readouterr().err

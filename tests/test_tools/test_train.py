@@ -1,0 +1,126 @@
+from __future__ import annotations
+
+import json
+import os
+import runpy
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+from mmengine.config import Config
+
+from stpn_plugin.engine import build_runner, prepare_train_cfg
+from tests.test_tools.conftest import ROOT, last_metrics, run_command, run_tool
+from tests.test_tools.tiny_configs import STOCK_CONFIGS
+
+
+def train_cfg(*args: object) -> Config:
+    """The config that ``tools/train.py`` makes of its arguments."""
+    tool = runpy.run_path(str(ROOT / 'tools/train.py'))
+    return prepare_train_cfg(tool['parse_args']([str(arg) for arg in args]))
+
+
+def test_training_learns(trained: Path) -> None:
+    assert last_metrics(trained)['coco/bbox_mAP_50'] > 0.3
+    assert (trained / 'stpn.py').is_file()
+
+
+def test_help_as_a_program(tmp_path: Path) -> None:
+    shown = run_command(sys.executable, ROOT / 'tools/train.py', '-h', cwd=tmp_path)
+    assert '--auto-scale-lr' in shown
+    # mim passes GPU counts of its own to scripts whose help has this option.
+    assert '--gpus' not in shown
+
+
+def test_work_dir(config: Path, tmp_path: Path) -> None:
+    assert train_cfg(config).work_dir == 'work_dirs/stpn'
+    assert train_cfg(config, '--cfg-options', 'work_dir=b').work_dir == 'b'
+    assert train_cfg(config, '--work-dir', 'a').work_dir == 'a'
+
+
+def test_config_of_an_installed_package() -> None:
+    cfg = train_cfg(STOCK_CONFIGS['dff'])
+    assert cfg.model.type == 'DFF'
+    assert cfg.work_dir == 'work_dirs/dff_faster-rcnn_r50-dc5_8xb1-7e_imagenetvid'
+    with pytest.raises(FileNotFoundError, match='no-such'):
+        train_cfg('mmtrack::vid/dff/no-such.py')
+
+
+@pytest.mark.parametrize('spelling', ['--local_rank', '--local-rank'])
+def test_local_rank(
+    spelling: str, config: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(os, 'environ', dict(os.environ))
+    train_cfg(config, f'{spelling}=3')
+    assert os.environ['LOCAL_RANK'] == '3'
+
+
+@pytest.mark.parametrize('base', [8, 4])
+def test_auto_scale_lr(base: int, config: Path, tmp_path: Path) -> None:
+    options = ['train_cfg.max_epochs=1', f'auto_scale_lr.base_batch_size={base}']
+    args = (config, '--work-dir', tmp_path, '--auto-scale-lr')
+    run_tool('train.py', *args, '--cfg-options', *options)
+    (log,) = tmp_path.rglob('[0-9]*.json')
+    learning_rate = json.loads(log.read_text().splitlines()[0])['lr']
+    assert learning_rate == pytest.approx(2e-3 * 2 / base)
+
+
+def test_auto_scale_lr_of_stock_configs() -> None:
+    cfg = train_cfg(STOCK_CONFIGS['selsa'], '--auto-scale-lr')
+    assert cfg.auto_scale_lr == dict(enable=True, base_batch_size=8)
+
+
+def test_resume_restores_epoch_and_optimizer(config: Path, trained: Path) -> None:
+    saved = torch.load(trained / 'epoch_3.pth')
+    runner = build_runner(train_cfg(config, '--work-dir', trained, '--resume'))
+    runner._train_loop = runner.build_train_loop(runner._train_loop)
+    runner.optim_wrapper = runner.build_optim_wrapper(runner.optim_wrapper)
+    runner.load_or_resume()
+    assert (runner.epoch, runner.iter) == (3, 15)
+    restored = runner.optim_wrapper.state_dict()
+    assert restored['param_groups'] == saved['optimizer']['param_groups']
+    for key, state in saved['optimizer']['state'].items():
+        for name, value in state.items():
+            assert torch.equal(restored['state'][key][name], value)
+
+
+def test_resume_from_a_given_checkpoint(config: Path, trained: Path) -> None:
+    chosen = trained / 'epoch_2.pth'
+    cfg = train_cfg(config, '--resume', chosen)
+    assert cfg.resume and cfg.load_from == str(chosen)
+    cfg = train_cfg(config, '--cfg-options', f'load_from={chosen}', '--resume')
+    assert cfg.resume and cfg.load_from is None  # the latest in the work dir
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason='about machines without GPU')
+def test_amp_needs_a_gpu(config: Path) -> None:
+    with pytest.raises(ValueError, match='--amp needs a GPU'):
+        train_cfg(config, '--amp')
+
+
+@pytest.mark.gpu
+def test_amp(config: Path, tmp_path: Path) -> None:
+    args = (config, '--amp', '--work-dir', tmp_path)
+    assert train_cfg(*args).optim_wrapper.type == 'AmpOptimWrapper'
+    run_tool('train.py', *args)
+    with pytest.raises(ValueError, match='OtherWrapper'):
+        train_cfg(*args, '--cfg-options', 'optim_wrapper.type=OtherWrapper')
+
+
+def test_missing_files(config: Path) -> None:
+    with pytest.raises(FileNotFoundError, match='Config file no.py does not exist'):
+        train_cfg('no.py')
+    with pytest.raises(FileNotFoundError, match='no.pth does not exist'):
+        train_cfg(config, '--resume', 'no.pth')
+    with pytest.raises(FileNotFoundError, match='no.pth does not exist'):
+        train_cfg(config, '--cfg-options', 'load_from=no.pth')
+
+
+def test_resume_refuses_a_checkpoint_without_training_state(
+    config: Path, checkpoint: Path, tmp_path: Path
+) -> None:
+    weights = tmp_path / 'weights.pth'
+    torch.save(dict(state_dict=torch.load(checkpoint)['state_dict']), weights)
+    with pytest.raises(ValueError, match='no training state'):
+        run_tool('train.py', config, '--resume', weights)
