@@ -1,0 +1,255 @@
+"""Every entry of ``stpn_plugin.compat``: stock code fails without it, works with it.
+
+Stock behaviour is observed in processes of their own, because importing the plugin
+anywhere in this one applies the entries for good.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import pickle
+import subprocess
+import sys
+import textwrap
+import zipfile
+from pathlib import Path
+from typing import Any, Dict, List
+
+import mmtrack
+import numpy as np
+import pytest
+import torch
+from mmengine.logging import HistoryBuffer
+from mmengine.model import BaseModel
+from mmengine.runner import Runner
+
+from stpn_plugin import compat
+
+NUMPY = np.lib.NumpyVersion(np.__version__)
+# Since torch 2.6, torch.load only builds objects that somebody has declared safe.
+WEIGHTS_ONLY = tuple(map(int, torch.__version__.split('.')[:2])) >= (2, 6)
+
+
+def outcomes(stock_code: str, entry: str) -> List[str]:
+    """Run stock code in a process of its own, before and after applying an entry.
+
+    Args:
+        stock_code (str): Statements that use mm-packages and not the plugin.
+        entry (str): Name of a function of the compat module, which is loaded from its
+            file: importing the package would apply all of them.
+
+    Returns:
+        list[str]: 'fine' or the error's message, before and after.
+    """
+    program = f"""
+import importlib.util
+
+def attempt():
+    try:
+        exec({textwrap.dedent(stock_code)!r}, {{}})
+    except Exception as error:
+        return str(error)
+    return 'fine'
+
+before = attempt()
+spec = importlib.util.spec_from_file_location('compat', {compat.__file__!r})
+compat = importlib.util.module_from_spec(spec)
+spec.loader.exec_module(compat)
+compat.{entry}()
+import json
+print(json.dumps([before, attempt()]))
+"""
+    result = subprocess.run(
+        [sys.executable, '-c', program], capture_output=True, text=True
+    )
+    assert result.returncode == 0, result.stderr
+    return json.loads(result.stdout.splitlines()[-1])
+
+
+LOAD_ANNOTATIONS = """
+from mmtrack.datasets.transforms import LoadTrackAnnotations
+box = dict(bbox=[1, 2, 3, 4], bbox_label=0, instance_id=0, ignore_flag=False)
+results = LoadTrackAnnotations(with_bbox=True)(dict(instances=[box]))
+assert results['gt_ignore_flags'].dtype == bool
+"""
+SAMPLE_NEGATIVES = """
+import numpy as np
+from mmdet.models.task_modules.samplers import IoUBalancedNegSampler
+sampler = IoUBalancedNegSampler(num=4, pos_fraction=0.5, num_bins=1)
+indices = sampler.sample_via_interval(np.array([0.1, 0.2]), {0, 1}, 2)
+assert sorted(indices.tolist()) == [0, 1]
+"""
+
+
+@pytest.mark.parametrize(
+    'code, broken',
+    [
+        (LOAD_ANNOTATIONS, '1.24.0' <= NUMPY < '2.0.0'),
+        (SAMPLE_NEGATIVES, NUMPY >= '1.24.0'),
+    ],
+    ids=['LoadTrackAnnotations', 'IoUBalancedNegSampler'],
+)
+def test_numpy_aliases(code: str, broken: bool) -> None:
+    before, after = outcomes(code, 'restore_numpy_aliases')
+    assert ("module 'numpy' has no attribute" in before) == broken
+    assert (before == 'fine') != broken
+    assert after == 'fine'
+
+
+def test_numpy_aliases_keep_what_numpy_has() -> None:
+    assert np.array([1.5]).astype(np.int).dtype == np.dtype(int)
+    assert np.zeros(1, dtype=np.bool).dtype == np.dtype(bool)
+    if NUMPY >= '2.0.0':
+        assert np.bool is np.bool_
+
+
+class ToyModel(BaseModel):
+    """One weight to learn."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.weight = torch.nn.Parameter(torch.ones(1))
+
+    def forward(
+        self, inputs: torch.Tensor, mode: str = 'tensor'
+    ) -> Dict[str, torch.Tensor]:
+        return dict(loss=(self.weight * inputs).sum())
+
+
+def collate(batch: List[float]) -> Dict[str, torch.Tensor]:
+    return dict(inputs=torch.tensor(batch))
+
+
+def make_runner(work_dir: Path, **kwargs: Any) -> Runner:
+    return Runner(
+        ToyModel(),
+        str(work_dir),
+        train_dataloader=dict(
+            dataset=[1.0, 2.0],
+            sampler=dict(type='DefaultSampler', shuffle=False),
+            batch_size=1,
+            collate_fn=collate,
+        ),
+        train_cfg=dict(by_epoch=True, max_epochs=2),
+        optim_wrapper=dict(optimizer=dict(type='Adam', lr=0.1)),
+        param_scheduler=dict(type='MultiStepLR', milestones=[1]),
+        default_hooks=dict(checkpoint=dict(type='CheckpointHook', interval=1)),
+        default_scope='mmengine',
+        experiment_name=work_dir.name,
+        **kwargs,
+    )
+
+
+@pytest.fixture(scope='module')
+def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A checkpoint that mmengine's Runner wrote after the first of two epochs."""
+    work_dir = tmp_path_factory.mktemp('runner')
+    runner = make_runner(work_dir)
+    # What metrics leave behind: numbers and arrays of numpy.
+    runner.message_hub.update_info('best', np.float64(0.5))
+    runner.message_hub.update_info('per_class', np.arange(3, dtype=np.float32))
+    runner.message_hub.update_info('names', np.array(['car', 'dog']))
+    runner.train()
+    return work_dir / 'epoch_1.pth'
+
+
+def test_mmengine_checkpoint(checkpoint: Path) -> None:
+    load = f"""
+    import torch
+    state = torch.load({str(checkpoint)!r})
+    hub = state['message_hub']
+    assert hub['log_scalars']['train/loss'].mean(1) > 0
+    assert hub['runtime_info']['best'] == 0.5
+    assert hub['runtime_info']['per_class'].tolist() == [0, 1, 2]
+    assert hub['runtime_info']['names'].tolist() == ['car', 'dog']
+    """
+    before, after = outcomes(load, 'trust_mmengine_checkpoints')
+    assert ('Weights only load failed' in before) == WEIGHTS_ONLY
+    assert (before == 'fine') != WEIGHTS_ONLY
+    assert after == 'fine'
+
+
+def test_runner_resumes_its_own_checkpoint(checkpoint: Path, tmp_path: Path) -> None:
+    runner = make_runner(tmp_path, load_from=str(checkpoint), resume=True)
+    runner.load_or_resume()
+    assert runner.epoch == 1
+    assert runner.message_hub.get_info('best') == 0.5
+
+
+needs_weights_only = pytest.mark.skipif(
+    not WEIGHTS_ONLY, reason='torch.load trusts everything before torch 2.6'
+)
+
+
+@needs_weights_only
+@pytest.mark.parametrize('core', ['core', '_core'])
+def test_checkpoint_of_another_numpy(
+    checkpoint: Path, tmp_path: Path, core: str
+) -> None:
+    """numpy 1.x pickles arrays as numpy.core, numpy 2.x as numpy._core."""
+    path = tmp_path / 'renamed.pth'
+    replaced = 0
+    with zipfile.ZipFile(checkpoint) as source, zipfile.ZipFile(path, 'w') as target:
+        for name in source.namelist():
+            data = source.read(name)
+            for old in (b'cnumpy.core.', b'cnumpy._core.'):
+                replaced += data.count(old)
+                data = data.replace(old, f'cnumpy.{core}.'.encode())
+            target.writestr(name, data)
+    assert replaced > 0
+
+    state = torch.load(path)
+    info = state['message_hub']['runtime_info']
+    assert info['best'] == 0.5
+    assert info['per_class'].tolist() == [0, 1, 2]
+
+
+class Malicious:
+    def __init__(self, function: Any, *args: Any) -> None:
+        self.reduced = function, args
+
+    def __reduce__(self) -> Any:
+        return self.reduced
+
+
+@needs_weights_only
+@pytest.mark.parametrize(
+    'payload',
+    [
+        Malicious(exec, 'raise SystemExit'),
+        Malicious(getattr, HistoryBuffer, '__init__.__globals__'),
+        Malicious(getattr, np.ndarray, 'tofile'),
+    ],
+)
+def test_checkpoints_still_run_no_code(payload: Malicious, tmp_path: Path) -> None:
+    torch.save(payload, tmp_path / 'bad.pth')
+    with pytest.raises(pickle.UnpicklingError):
+        torch.load(tmp_path / 'bad.pth')
+
+
+@pytest.mark.parametrize('spelling', ['--local_rank', '--local-rank'])
+def test_local_rank(spelling: str) -> None:
+    parser = argparse.ArgumentParser()
+    compat.add_local_rank_argument(parser)
+    assert parser.parse_args([f'{spelling}=3']).local_rank == 3
+    assert parser.parse_args([]).local_rank == 0
+
+
+def test_stock_train_tool_knows_one_spelling_only() -> None:
+    """The day that this fails, `add_local_rank_argument` can go."""
+    tool = Path(mmtrack.__file__).parent / '.mim' / 'tools' / 'train.py'
+    result = subprocess.run(
+        [sys.executable, str(tool), 'config.py', '--local-rank=0'],
+        capture_output=True,
+        text=True,
+    )
+    assert result.returncode == 2
+    assert 'unrecognized arguments: --local-rank=0' in result.stderr
+
+
+def test_apply_twice() -> None:
+    aliases = np.int, np.float
+    compat.apply()
+    compat.apply()
+    assert (np.int, np.float) == aliases
