@@ -1,0 +1,148 @@
+"""What gets distributed: wheel and sdist carry the package, and its `.mim` for real."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import tarfile
+import zipfile
+from pathlib import Path
+from typing import Set
+
+import pytest
+import yaml
+
+from stpn_plugin import __version__
+
+ROOT = Path(__file__).resolve().parents[1]
+
+
+@pytest.fixture(scope='module')
+def source(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A copy of the tracked files, links kept, since building writes into the tree."""
+    source = tmp_path_factory.mktemp('source')
+    names = subprocess.run(
+        ['git', 'ls-files', '-z', '--cached', '--others', '--exclude-standard'],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+    )
+    if names.returncode != 0:
+        pytest.skip('not a git checkout')
+    for name in filter(None, names.stdout.split('\0')):
+        path, copy = ROOT / name, source / name
+        if name.startswith(('tests/', 'projects/')) or not os.path.lexists(path):
+            continue
+        copy.parent.mkdir(parents=True, exist_ok=True)
+        if path.is_symlink():
+            copy.symlink_to(os.readlink(path))
+        else:
+            copy.write_bytes(path.read_bytes())
+    return source
+
+
+@pytest.fixture(scope='module')
+def wheel(source: Path) -> Path:
+    dist = source / 'dist'
+    run('-m', 'pip', 'wheel', *OFFLINE, '--wheel-dir', str(dist), str(source))
+    return next(dist.glob('*.whl'))
+
+
+@pytest.fixture(scope='module')
+def sdist(source: Path) -> Path:
+    build = 'from setuptools.build_meta import build_sdist; build_sdist("dist")'
+    run('-c', build, cwd=source)
+    return next((source / 'dist').glob('*.tar.gz'))
+
+
+OFFLINE = ('--quiet', '--no-deps', '--no-build-isolation', '--no-index')
+
+
+def run(*arguments: str, cwd: Path = ROOT) -> str:
+    """Run Python and return what it printed."""
+    result = subprocess.run(
+        [sys.executable, *arguments],
+        cwd=cwd,
+        # What a user has, who does not work inside the checkout.
+        env={k: v for k, v in os.environ.items() if k != 'PYTHONPATH'},
+        capture_output=True,
+        text=True,
+    )
+    assert result.returncode == 0, result.stdout + result.stderr
+    return result.stdout
+
+
+def mim_files(root: Path) -> Set[str]:
+    """Names of all that mim may look for, below `.mim`."""
+    files = {
+        path.relative_to(root).as_posix()
+        for folder in ('configs', 'tools')
+        for path in (root / folder).rglob('*')
+        if path.is_file() and path.suffix in ('.py', '.sh', '.yml')
+    }
+    return files | {'model-index.yml'}
+
+
+def test_wheel(source: Path, wheel: Path) -> None:
+    assert wheel.name == f'stpn_plugin-{__version__}-py3-none-any.whl'
+    with zipfile.ZipFile(wheel) as archive:
+        names = set(archive.namelist())
+        assert not any(info.external_attr >> 28 == 0xA for info in archive.infolist())
+        prefix = 'stpn_plugin/.mim/'
+        packed = {name[len(prefix) :] for name in names if name.startswith(prefix)}
+        assert packed == mim_files(source)
+        for name in packed:
+            assert archive.read(prefix + name) == (source / name).read_bytes()
+    modules = {
+        path.relative_to(source).as_posix()
+        for path in (source / 'stpn_plugin').rglob('*.py')
+        if '.mim' not in path.parts
+    }
+    assert modules <= names
+    tops = {name.split('/')[0] for name in names}
+    assert tops == {'stpn_plugin', f'stpn_plugin-{__version__}.dist-info'}
+
+
+def test_sdist(source: Path, sdist: Path) -> None:
+    assert sdist.name == f'stpn_plugin-{__version__}.tar.gz'
+    prefix = f'{sdist.name[: -len(".tar.gz")]}/stpn_plugin/.mim/'
+    with tarfile.open(sdist) as archive:
+        members = [m for m in archive.getmembers() if m.name.startswith(prefix)]
+    assert not any(member.issym() or member.islnk() for member in members)
+    packed = {member.name[len(prefix) :] for member in members if member.isfile()}
+    assert packed == mim_files(source)
+
+
+def test_install_from_sdist(sdist: Path, tmp_path: Path) -> None:
+    target = tmp_path / 'site'
+    run('-m', 'pip', 'install', *OFFLINE, '--target', str(target), str(sdist))
+    code = (
+        'import sys; sys.path.insert(0, sys.argv[1])\n'
+        'import stpn_plugin\n'
+        'print(stpn_plugin.__file__, stpn_plugin.__version__)'
+    )
+    printed = run('-c', code, str(target), cwd=tmp_path)
+    assert printed.split()[-2:] == [
+        str(target / 'stpn_plugin' / '__init__.py'),
+        __version__,
+    ]
+
+
+def test_model_index() -> None:
+    """What mim needs: files that exist, lower-case names, weights of some model."""
+    index = yaml.safe_load((ROOT / 'model-index.yml').read_text())
+    models = []
+    for metafile in index['Import']:
+        models += yaml.safe_load((ROOT / metafile).read_text())['Models']
+    assert models
+    for model in models:
+        assert model['Name'] == model['Name'].lower()
+        assert (ROOT / model['Config']).is_file(), model['Config']
+    assert any('Weights' in model for model in models)
+
+
+def test_config_names_are_unique() -> None:
+    """Mim looks configs up by their file name alone."""
+    names = [path.name for path in (ROOT / 'configs').rglob('*.py')]
+    assert len(names) == len(set(names))
