@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import torch
-from mmengine.model import BaseModule
 from mmtrack.registry import MODELS
 from mmtrack.utils import OptMultiConfig
 from torch import Tensor, nn
 
+from .base import PromptSource
 from .support_tokens import support_tokens
 
 
 @MODELS.register_module()
-class AttentionPromptPredictor(BaseModule):
+class AttentionPromptPredictor(PromptSource):
     r"""Predict prompts by learned queries that attend to the support frames.
 
     All tokens of an image's support frames form one set, without order or

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from mmengine.model import BaseModule
 from mmtrack.registry import MODELS
 from mmtrack.utils import OptMultiConfig
 from torch import Tensor, nn
 
+from .base import PromptSource
 from .support_tokens import support_tokens
 
 
 @MODELS.register_module()
-class AveragePromptPredictor(BaseModule):
+class AveragePromptPredictor(PromptSource):
     """Average the strongest tokens of the support frames.
 
     Of each support frame the P tokens of largest L1 norm are taken, in the
@@ -65,7 +65,7 @@ class AveragePromptPredictor(BaseModule):
         if tokens.shape[2] < self.num_prompts:
             raise ValueError(
                 f'support features have {tokens.shape[2]} positions a frame, fewer '
-                f'than num_prompts={self.num_prompts}; use larger images or fewer prompts'
+                f'than num_prompts={self.num_prompts}; use larger images'
             )
         strongest = tokens.abs().sum(dim=-1).topk(self.num_prompts, dim=-1).indices
         index = strongest.unsqueeze(-1).expand(-1, -1, -1, tokens.shape[-1])

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Dict, List, Optional, Tuple, Union
+from typing import Any, Dict, List, Optional, Tuple, Union
 
 import torch
-from mmtrack.registry import MODELS
+from mmtrack.registry import MODELS, TASK_UTILS
 from mmtrack.structures import TrackDataSample
 from mmtrack.utils import ConfigType, OptConfigType, OptMultiConfig, SampleList
 from torch import Tensor
 
+from ..prompts.base import Features
 from .prompting import check_promptable, prompted
+from .references import SupportFrames
 from .single_frame import SingleFrameDetector
 from .support_memory import SupportMemory
 
@@ -31,30 +33,34 @@ class STPN(SingleFrameDetector):
                                                               |
                                             neck and heads of the detector
 
-    In testing, the support frames come with frame 0 of a video
-    (``test_with_adaptive_stride``); its prompts serve the whole video.
-
     Source: "Spatio-temporal Prompting Network for Robust Video Feature
     Extraction", ICCV 2023.
 
     Args:
         detector (dict): Config of any mmdet detector whose backbone takes
             prompts. Its parameters are named ``detector.*``.
-        prompt_predictor (dict): Config of the module that turns support
-            features (B, T, C, h, w) into prompts (B, P, C1). Its parameters
-            are named ``prompt_predictor.*``.
+        prompt_predictor (dict): Config of the :class:`PromptSource`. Its
+            parameters are named ``prompt_predictor.*``.
         frozen_modules (str | list[str], optional): Names of children that are
             not trained.
         train_cfg (dict, optional): Kept for mmtrack's interface; the
             detector's own settings lie in ``detector.train_cfg``.
-        test_cfg (dict, optional): Likewise.
+        test_cfg (dict, optional): ``references``, the config of the policy
+            that tells which frames support a video under test. By default
+            those that the data set hands over (:class:`GivenReferences`).
         data_preprocessor (dict, optional): Config of
             ``TrackDataPreprocessor``.
         init_cfg (dict | list[dict], optional): Initialization config.
 
+    Attributes:
+        memory (SupportMemory, optional): What is remembered of the video
+            under test. The only state of the detector.
+
     Raises:
         TypeError: The detector's backbone does not take prompts.
     """
+
+    memory_type = SupportMemory
 
     def __init__(
         self,
@@ -75,7 +81,9 @@ class STPN(SingleFrameDetector):
         )
         check_promptable(self.detector.backbone)
         self.prompt_predictor = MODELS.build(prompt_predictor)
-        self.memory = SupportMemory()
+        references = (test_cfg or {}).get('references', dict(type='GivenReferences'))
+        self.references = TASK_UTILS.build(references)
+        self.memory: Optional[SupportMemory] = None
         if frozen_modules is not None:
             self.freeze_module(frozen_modules)
 
@@ -86,7 +94,8 @@ class STPN(SingleFrameDetector):
 
         Args:
             inputs: ``img`` (B, 1, 3, H, W), the key frames, and ``ref_img``
-                (B, T, 3, H', W'), their support frames.
+                (B, T, 3, H', W'), their support frames, if the prompts are
+                made from such.
             data_samples: The B samples, with ``gt_instances`` of the key
                 frames.
 
@@ -97,12 +106,11 @@ class STPN(SingleFrameDetector):
             ValueError: There are no support frames, or several key frames in
                 a sample.
         """
-        if 'ref_img' not in inputs:
-            raise ValueError(
-                'a training sample has no support frames (inputs["ref_img"]); set '
-                'ref_img_sampler with num_ref_imgs >= 1 in the training dataset'
-            )
-        prompts = self.predict_prompts(self.support_features(inputs['ref_img']))
+        if self.prompt_predictor.needs_support:
+            feats = self.support_features(self.support_frames(inputs))
+            prompts = self.prompt_predictor(feats)
+        else:
+            prompts = self.prompt_predictor()
         with prompted(self.detector.backbone, prompts):
             return super().loss(inputs, data_samples)
 
@@ -115,8 +123,9 @@ class STPN(SingleFrameDetector):
         """Detect on one frame of a video; frames come in order.
 
         Args:
-            inputs: ``img`` (1, 1, 3, H, W), the frame, and at frame 0 of a
-                video ``ref_img`` (1, T, 3, H', W'), its support frames.
+            inputs: ``img`` (1, 1, 3, H, W), the frame, and perhaps
+                ``ref_img`` (1, T, 3, H', W'), support frames that come with
+                it.
             data_samples: The sample, with ``frame_id``, ``video_id`` and
                 ``video_length`` in its meta information.
             rescale: Whether boxes are given in the original image.
@@ -130,52 +139,99 @@ class STPN(SingleFrameDetector):
                 frames.
             RuntimeError: A later frame arrives without its video's frame 0.
         """
-        if len(data_samples) != 1:
-            raise ValueError(
-                f'got {len(data_samples)} frames; a video is tested frame by frame: set '
-                'batch_size=1 in the val and test dataloaders'
-            )
-        prompts = self._remember(inputs.get('ref_img'), data_samples[0])
+        if self.prompt_predictor.needs_support:
+            prompts = self.remember(inputs, data_samples).prompts
+        else:
+            prompts = self.prompt_predictor()
         with prompted(self.detector.backbone, prompts):
             return super().predict(inputs, data_samples, rescale)
 
-    def support_features(self, ref_img: Tensor) -> Tensor:
-        """Features of support frames: last backbone stage, no prompts, no grad.
+    def remember(
+        self, inputs: Dict[str, Tensor], data_samples: SampleList
+    ) -> SupportMemory:
+        """Bring the memory up to the current frame.
+
+        Args:
+            inputs: As for :meth:`predict`.
+            data_samples: As for :meth:`predict`.
+
+        Returns:
+            The memory of the frame's video, with prompts.
+        """
+        if len(data_samples) != 1:
+            raise ValueError(
+                f'got {len(data_samples)} frames; a video is tested frame by frame: '
+                'set batch_size=1 in the val and test dataloaders'
+            )
+        meta = data_samples[0].metainfo
+        memory = self._memory_of(meta)
+        support = self.references.select(meta, inputs)
+        if support is not None:
+            self.update(memory, support, data_samples[0])
+        if meta['frame_id'] + 1 == meta.get('video_length'):
+            self.memory = None
+        return memory
+
+    def update(
+        self,
+        memory: SupportMemory,
+        support: SupportFrames,
+        data_sample: TrackDataSample,
+    ) -> None:
+        """Let support frames join a memory, and refresh its prompts."""
+        memory.add(
+            support.frame_ids,
+            lambda picks: self.prompt_predictor.support_features(
+                self.detector.backbone, support.imgs[picks]
+            ),
+        )
+        memory.prompts = self.prompt_predictor(memory.features)
+
+    def _memory_of(self, meta: Dict[str, Any]) -> SupportMemory:
+        frame_id, video_id = meta['frame_id'], meta.get('video_id')
+        if frame_id == 0:
+            self.memory = self.memory_type(video_id, self.references.size)
+        if self.memory is None or self.memory.video_id != video_id:
+            raise RuntimeError(
+                f'frame {frame_id} of video {video_id} arrived before frame 0 of that '
+                'video. The frames of a video must be tested in order, starting with '
+                'frame 0: use the VideoSampler and batch_size=1, as the configs do'
+            )
+        return self.memory
+
+    def support_features(self, ref_img: Tensor) -> Features:
+        """What the prompt source needs of support frames, without gradient.
 
         Args:
             ref_img: (B, T, 3, H, W).
 
         Returns:
-            Tensor of shape (B, T, C, H / 32, W / 32).
+            For predictors on the last stage (B, T, C, H / 32, W / 32).
         """
+        with torch.no_grad():
+            feats = self.prompt_predictor.support_features(
+                self.detector.backbone, ref_img.flatten(0, 1)
+            )
+        shape = ref_img.shape[:2]
+        if isinstance(feats, Tensor):
+            return feats.unflatten(0, shape)
+        return {key: value.unflatten(0, shape) for key, value in feats.items()}
+
+    @staticmethod
+    def support_frames(inputs: Dict[str, Tensor]) -> Tensor:
+        """Support frames (B, T, 3, H, W) of training samples.
+
+        Raises:
+            ValueError: There are none, or their shape is another.
+        """
+        if 'ref_img' not in inputs:
+            raise ValueError(
+                'a training sample has no support frames (inputs["ref_img"]); set '
+                'ref_img_sampler with num_ref_imgs >= 1 in the training dataset'
+            )
+        ref_img = inputs['ref_img']
         if ref_img.dim() != 5:
             raise ValueError(
                 f'ref_img must have shape (B, T, 3, H, W), got {tuple(ref_img.shape)}'
             )
-        with torch.no_grad():
-            feats = self.detector.backbone(ref_img.flatten(0, 1))[-1]
-        return feats.unflatten(0, ref_img.shape[:2])
-
-    def predict_prompts(self, support_feats: Tensor) -> Tensor:
-        """Prompts (B, P, C1) from support features (B, T, C, h, w)."""
-        return self.prompt_predictor(support_feats)
-
-    def _remember(
-        self, ref_img: Optional[Tensor], data_sample: TrackDataSample
-    ) -> Tensor:
-        """Prompts of the video that a frame belongs to."""
-        meta = data_sample.metainfo
-        frame_id, video_id = meta['frame_id'], meta.get('video_id')
-        if frame_id == 0:
-            if ref_img is None:
-                raise ValueError(
-                    f'frame 0 of video {video_id} came without support frames '
-                    '(inputs["ref_img"]); set ref_img_sampler to '
-                    'test_with_adaptive_stride in the test dataset'
-                )
-            prompts = self.predict_prompts(self.support_features(ref_img))
-            self.memory.start(video_id, prompts)
-        prompts = self.memory.recall(video_id, frame_id)
-        if frame_id + 1 == meta.get('video_length'):
-            self.memory.clear()
-        return prompts
+        return ref_img

@@ -79,7 +79,7 @@ def test_prompts_stay_for_the_video_and_no_longer() -> None:
     model = build()
     run_frame(model, 0, video_id=1, refs=3, seed=1)
     kept = run_frame(model, 1, video_id=1, seed=2)
-    prompts = model.memory.recall(1, 1)
+    prompts = model.memory.prompts
     img = tiny_models.inputs(seed=2)['img'][:, 0]
     with torch.no_grad(), prompted(model.detector.backbone, prompts):
         direct = model.detect(img, tiny_models.samples())
@@ -111,11 +111,11 @@ def test_samples_of_a_batch_do_not_influence_each_other() -> None:
     model = build().eval()
     img = torch.randn(2, 1, 3, 64, 96)
     refs = torch.randn(2, 3, 3, 64, 96)
-    prompts = model.predict_prompts(model.support_features(refs))
+    prompts = model.prompt_predictor(model.support_features(refs))
     with prompted(model.detector.backbone, prompts), torch.no_grad():
         together = model.detector.extract_feat(img[:, 0])
     for i in range(2):
-        alone = model.predict_prompts(model.support_features(refs[i : i + 1]))
+        alone = model.prompt_predictor(model.support_features(refs[i : i + 1]))
         with prompted(model.detector.backbone, alone), torch.no_grad():
             feats = model.detector.extract_feat(img[i])
         for a, b in zip(together, feats):

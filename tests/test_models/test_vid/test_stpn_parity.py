@@ -21,6 +21,15 @@ def modern(detector: Dict[str, Any]) -> ConfigDict:
     detector._scope_ = 'mmdet'
     detector.backbone.type = 'mmtrack.STPNSwinTransformer'
     detector.backbone.pop('prompt_cfg')
+    if detector.roi_head.type == 'SelsaRoIHead':
+        head = detector.roi_head
+        for module in (
+            head,
+            head.bbox_roi_extractor,
+            head.bbox_head,
+            head.bbox_head.aggregator,
+        ):
+            module.type = f'mmtrack.{module.type}'
     return detector
 
 
@@ -34,12 +43,15 @@ def modern_predictor(model: Dict[str, Any]) -> Dict[str, Any]:
     )
 
 
-def build(golden: Golden) -> torch.nn.Module:
+def build(golden: Golden, **kwargs: Any) -> torch.nn.Module:
     model = MODELS.build(
         dict(
-            type='STPN',
-            detector=modern(golden.model['detector']),
-            prompt_predictor=modern_predictor(golden.model),
+            dict(
+                type='STPN',
+                detector=modern(golden.model['detector']),
+                prompt_predictor=modern_predictor(golden.model),
+            ),
+            **kwargs,
         )
     )
     load_weights(model, golden.weights)
@@ -61,6 +73,10 @@ def frame(golden: Golden, index: int) -> Dict[str, Any]:
             batch_input_shape=tuple(golden.cfg['pad_shape']),
         )
     )
+    if index == 0:
+        shapes = ('img_shape', 'pad_shape', 'batch_input_shape')
+        count = golden.cfg['n_refs']
+        sample.set_metainfo({f'ref_{k}': [sample.get(k)] * count for k in shapes})
     return dict(inputs=inputs, data_samples=[sample])
 
 
@@ -77,7 +93,7 @@ def test_video(predictor: str) -> None:
     model = build(golden).eval()
     refs = golden.inputs['refs'][None, : golden.cfg['n_refs']]
     with torch.no_grad():
-        prompts = model.predict_prompts(model.support_features(refs))
+        prompts = model.prompt_predictor(model.support_features(refs))
         torch.testing.assert_close(
             prompts[0],
             golden.outputs['prompt'],
@@ -87,6 +103,24 @@ def test_video(predictor: str) -> None:
         for index in range(golden.cfg['n_frames']):
             data = frame(golden, index)
             (result,) = model.predict(**data, rescale=False)
+            found = rows(result.pred_det_instances)
+            assert unmatched(found, golden.outputs[f'det_{index}'], 1e-3, 0.05) == 0
+
+
+@pytest.mark.parametrize('name, extra_frames', [('extra', True), ('noextra', False)])
+def test_selsa_video(name: str, extra_frames: bool) -> None:
+    golden = load_golden(f'selsa_video_prompt_test_{name}')
+    model = build(golden, type='STPNSelsa', extra_frames=extra_frames).eval()
+    with torch.no_grad():
+        for index in range(golden.cfg['n_frames']):
+            (result,) = model.predict(**frame(golden, index), rescale=False)
+            if index == 0:
+                torch.testing.assert_close(
+                    model.memory.prompts[0],
+                    golden.outputs['prompt'],
+                    rtol=0,
+                    atol=golden.tolerance['prompt_atol'],
+                )
             found = rows(result.pred_det_instances)
             assert unmatched(found, golden.outputs[f'det_{index}'], 1e-3, 0.05) == 0
 

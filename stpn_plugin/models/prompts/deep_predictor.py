@@ -1,0 +1,84 @@
+"""Predicted prompts for single blocks."""
+
+from __future__ import annotations
+
+from typing import Sequence, Tuple
+
+from mmtrack.registry import MODELS
+from mmtrack.utils import ConfigType, OptMultiConfig
+from torch import Tensor, nn
+
+from .base import BlockTensors, PromptSource
+
+
+@MODELS.register_module()
+class DeepPromptPredictor(PromptSource):
+    """Predict prompts of chosen blocks from those blocks' own inputs.
+
+    The support frames pass the backbone without prompts; what enters a chosen
+    block makes that block's prompts. The blocks of a stage share one
+    predictor, from Ci to Ci channels.
+
+    Source: ``DeepVideoPrompt``, released with STPN (ICCV 2023), which uses
+    the average predictor.
+
+    Args:
+        predictor (dict): Config of the predictor of one stage, without
+            ``in_channels`` and ``prompt_dims``.
+        channels (Sequence[int]): Channels Ci of the backbone's stages.
+        blocks (Sequence[tuple[int, int]]): (stage, block) of each block that
+            gets prompts, both counted from 0.
+        init_cfg (dict, optional): Initialization config.
+    """
+
+    def __init__(
+        self,
+        predictor: ConfigType,
+        channels: Sequence[int],
+        blocks: Sequence[Tuple[int, int]],
+        init_cfg: OptMultiConfig = None,
+    ) -> None:
+        super().__init__(init_cfg)
+        if not blocks:
+            raise ValueError('blocks names no (stage, block) to be prompted')
+        self.blocks = [(stage, block) for stage, block in blocks]
+        self.stages = nn.ModuleDict()
+        for i in sorted({stage for stage, _ in self.blocks}):
+            dims = dict(in_channels=channels[i], prompt_dims=channels[i])
+            built = MODELS.build(dict(predictor, **dims))
+            self.stages[str(i)] = nn.ModuleDict(dict(predictor=built))
+
+    def support_features(self, backbone: nn.Module, imgs: Tensor) -> BlockTensors:
+        """Inputs (N, Ci, h, w) of the chosen blocks, without prompts."""
+        inputs: BlockTensors = {}
+
+        def keep(stage: int, block: int) -> object:
+            def hook(module: nn.Module, args: Tuple) -> None:
+                tokens, hw_shape = args
+                inputs[stage, block] = tokens.transpose(1, 2).unflatten(2, hw_shape)
+
+            module = backbone.stages[stage].blocks[block]
+            return module.register_forward_pre_hook(hook)
+
+        handles = [keep(stage, block) for stage, block in self.blocks]
+        try:
+            backbone(imgs)
+        finally:
+            for handle in handles:
+                handle.remove()
+        return inputs
+
+    def forward(self, support_feats: BlockTensors) -> BlockTensors:
+        """Predict the prompts of each image, block by block.
+
+        Args:
+            support_feats: For each (stage, block), its input for the T
+                support frames of each of B images, (B, T, Ci, h, w).
+
+        Returns:
+            {(stage, block): (B, P, Ci)}
+        """
+        return {
+            (stage, block): self.stages[str(stage)]['predictor'](feats)
+            for (stage, block), feats in support_feats.items()
+        }
