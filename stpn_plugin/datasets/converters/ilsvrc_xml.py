@@ -90,7 +90,9 @@ def read_annotation(
         return None
     # An unknown encoding is a LookupError, a wrong one a UnicodeError (ValueError).
     except (ET.ParseError, LookupError, ValueError) as error:
-        problems.append(Problem(ProblemKind.MALFORMED_XML, path, str(error)))
+        problems.append(
+            Problem(ProblemKind.MALFORMED_XML, path, f'no valid XML: {error}')
+        )
         return None
 
     boxes = []
