@@ -60,6 +60,7 @@ def detector(base: str) -> ConfigDict:
     # The layers of mmdet's DETRs take their width of 256 for granted.
     narrow(model, width=256 if 'detr' in base else 64)
     if one_stage:
+        model.test_cfg.score_thr = 0.0  # untrained, all scores are low
         model.neck.update(in_channels=CHANNELS[1:])
         model.neck.pop('start_level', None)
     return model

@@ -9,6 +9,7 @@ from tests.golden import load_golden
 PREDICTORS = [
     dict(type='AttentionPromptPredictor', in_channels=64, prompt_dims=32),
     dict(type='AveragePromptPredictor', in_channels=64, prompt_dims=32),
+    dict(type='MixerPromptPredictor', in_channels=64, prompt_dims=32),
 ]
 
 
@@ -88,3 +89,12 @@ def test_attention_weights_explain_the_prompts() -> None:
     values = values.flatten(1, 2).unflatten(-1, (16, -1)).transpose(1, 2)
     prompts = predictor.fc((weights @ values).transpose(1, 2).flatten(2))
     torch.testing.assert_close(prompts, predictor(feats))
+
+
+def test_mixer_knows_positions_and_any_number_of_frames() -> None:
+    predictor = MODELS.build(PREDICTORS[2])
+    feats = torch.randn(1, 3, 64, 7, 7)
+    prompts = predictor(feats)
+    assert not torch.allclose(prompts, predictor(feats.flip(-1)), atol=1e-4)
+    torch.testing.assert_close(prompts, predictor(feats.repeat(1, 4, 1, 1, 1)))
+    assert predictor(torch.randn(1, 1, 64, 3, 20)).shape == (1, 5, 32)

@@ -23,7 +23,7 @@ DETECTORS = [
 
 def build(base: str = FASTER_RCNN, **kwargs) -> torch.nn.Module:
     torch.manual_seed(0)
-    return MODELS.build(
+    model = MODELS.build(
         dict(
             type='STPN',
             detector=tiny_models.detector(base),
@@ -31,6 +31,8 @@ def build(base: str = FASTER_RCNN, **kwargs) -> torch.nn.Module:
             **kwargs,
         )
     )
+    model.init_weights()  # Deformable DETR leaves some parameters to this
+    return model
 
 
 def run_frame(model, frame_id, video_id=1, refs=None, seed=0, video_length=3):

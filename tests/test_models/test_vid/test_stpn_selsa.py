@@ -1,0 +1,103 @@
+from __future__ import annotations
+
+import pytest
+import torch
+from mmtrack.registry import MODELS
+
+from tests import tiny_models
+
+
+def detector():
+    cfg = tiny_models.detector('faster_rcnn/faster-rcnn_r50_fpn_1x_coco.py')
+    cfg.roi_head.type = 'mmtrack.SelsaRoIHead'
+    cfg.roi_head.bbox_roi_extractor.type = 'mmtrack.SingleRoIExtractor'
+    cfg.roi_head.bbox_head.update(
+        type='mmtrack.SelsaBBoxHead',
+        num_shared_fcs=2,
+        aggregator=dict(
+            type='mmtrack.SelsaAggregator', in_channels=64, num_attention_blocks=4
+        ),
+    )
+    return cfg
+
+
+def build(**kwargs) -> torch.nn.Module:
+    torch.manual_seed(0)
+    cfg = dict(
+        type='STPNSelsa', detector=detector(), prompt_predictor=tiny_models.predictor()
+    )
+    return MODELS.build({**cfg, **kwargs})
+
+
+def samples(num_refs: int, **kwargs):
+    made = tiny_models.samples(**kwargs)
+    for sample in made:
+        for key in ('img_shape', 'pad_shape', 'batch_input_shape'):
+            value = sample.get(key)
+            refs = [value] * num_refs if num_refs > 1 else value
+            sample.set_metainfo({f'ref_{key}': refs})
+    return made
+
+
+@pytest.mark.parametrize('extra_frames', [True, False])
+@pytest.mark.parametrize('roi_align', ['SingleRoIExtractor', 'TemporalRoIAlign'])
+def test_trains_and_detects(extra_frames: bool, roi_align: str) -> None:
+    cfg = detector()
+    if roi_align == 'TemporalRoIAlign':
+        cfg.roi_head.bbox_roi_extractor.update(
+            type='mmtrack.TemporalRoIAlign',
+            num_most_similar_points=2,
+            num_temporal_attention_blocks=4,
+        )
+    model = build(extra_frames=extra_frames, detector=cfg)
+    inputs = tiny_models.inputs(num_refs=4)
+    inputs['ref_img'].requires_grad_()
+    total, _ = model.parse_losses(model.loss(inputs, samples(4)))
+    total.backward()
+    unused = [name for name, p in model.named_parameters() if p.grad is None]
+    assert not unused
+    reached = inputs['ref_img'].grad[0].abs().sum(dim=(1, 2, 3)) > 0
+    # Prompt frames carry no gradient, reference frames do.
+    assert reached.tolist() == [not extra_frames, not extra_frames, True, True]
+
+    model.eval()
+    with torch.no_grad():
+        model.predict(tiny_models.inputs(num_refs=4), samples(4))
+        refs = 2 if extra_frames else 4
+        assert [len(level) for level in model.memory.ref_x] == [refs] * 5
+        later = tiny_models.samples(frame_id=1)
+        (result,) = model.predict(tiny_models.inputs(num_refs=None), later)
+    assert len(result.pred_det_instances) > 0
+
+
+def test_references_of_a_video_are_extracted_once() -> None:
+    model = build().eval()
+    frames = []
+    model.detector.backbone.register_forward_pre_hook(
+        lambda module, args: frames.append(len(args[0]))
+    )
+    with torch.no_grad():
+        model.predict(tiny_models.inputs(num_refs=6), samples(6))
+        model.predict(
+            tiny_models.inputs(num_refs=None), tiny_models.samples(frame_id=1)
+        )
+    assert frames == [3, 3, 1, 1]  # prompt frames, references, two key frames
+
+
+def test_bad_use() -> None:
+    with pytest.raises(TypeError, match='no RoI head'):
+        build(detector=tiny_models.detector('retinanet/retinanet_r50_fpn_1x_coco.py'))
+    with pytest.raises(TypeError, match='last backbone stage'):
+        build(prompt_predictor=dict(type='LearnedPrompts', prompt_dims=16))
+    with pytest.raises(TypeError, match='GivenReferences'):
+        build(test_cfg=dict(references=dict(type='PastReferences')))
+    model = build()
+    with pytest.raises(ValueError, match='one sample a GPU'):
+        model.loss(tiny_models.inputs(2, num_refs=4), samples(4, batch_size=2))
+    with pytest.raises(ValueError, match='two support frames or more'):
+        model.loss(tiny_models.inputs(num_refs=1), samples(1))
+    model.eval()
+    with torch.no_grad():
+        model.predict(tiny_models.inputs(num_refs=4), samples(4))
+        with pytest.raises(ValueError, match='with frame 0'):
+            model.predict(tiny_models.inputs(num_refs=2), samples(2, frame_id=1))
