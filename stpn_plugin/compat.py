@@ -63,8 +63,8 @@ def trust_mmengine_checkpoints() -> None:
 
 def _checkpoint_globals() -> List[Union[Any, Tuple[Any, str]]]:
     """List the classes and functions that an mmengine checkpoint refers to."""
-    reconstruct, *_ = np.zeros(0).__reduce__()
-    scalar, *_ = np.float64(0).__reduce__()
+    reconstruct: Any = np.zeros(0).__reduce__()[0]
+    scalar: Any = np.float64(0).__reduce__()[0]
     dtypes = {type(np.dtype(code)) for code in np.typecodes['All'] if code not in 'OV'}
     # numpy 2 renamed `numpy.core`; a checkpoint keeps the name of the numpy it was
     # written with, so both have to be known to both.
