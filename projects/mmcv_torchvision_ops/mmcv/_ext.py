@@ -52,8 +52,8 @@ __all__ = [
 
 _vision = torch.ops.torchvision
 
-# Most samples that max RoIAlign holds at once (256 MiB of float32).
-_MAX_SAMPLES = 2**26
+# Most samples that max RoIAlign holds at once (64 MiB of float32).
+_MAX_SAMPLES = 2**24
 
 
 def _common_float(*tensors: Tensor) -> tuple[Tensor, ...]:
@@ -115,15 +115,16 @@ def nms(boxes: Tensor, scores: Tensor, iou_threshold: float, offset: int) -> Ten
 def _iou_rows(boxes: Tensor, offset: int) -> np.ndarray:
     """Boxes (N, 4) to rows x1, y1, x2, y2, area (5, N), the form `_iou` takes."""
     rows = boxes.detach().cpu().numpy().T
-    area = np.prod(rows[2:] - rows[:2] + offset, axis=0, keepdims=True)
-    return np.concatenate((rows, area))
+    width, height = rows[2:] - rows[:2] + offset
+    return np.concatenate((rows, (width * height)[None]))
 
 
 def _iou(first: np.ndarray, rest: np.ndarray, offset: int) -> np.ndarray:
     """IoU of one box (5, 1) with others (5, N); 0 for two boxes without area."""
     low = np.maximum(first[:2], rest[:2])
     high = np.minimum(first[2:4], rest[2:4])
-    inter = np.prod(np.maximum(high - low + offset, 0), axis=0)
+    width, height = np.maximum(high - low + offset, 0)
+    inter = width * height
     union = first[4] + rest[4] - inter
     return inter / np.maximum(union, np.finfo(union.dtype).tiny)
 
@@ -177,15 +178,16 @@ def softnms(
             lowered = 1 - iou if method == 1 else 0
             table[5, rest] *= np.where(iou >= iou_threshold, lowered, 1)
 
-        # Gaps left by dropped boxes are filled from the end.
         first += 1
         keep = table[5, rest] >= min_score
         num_rest = int(np.count_nonzero(keep))
-        gaps = first + np.flatnonzero(~keep[:num_rest])
-        fill = first + num_rest + np.flatnonzero(keep[num_rest:])[::-1]
-        table[:, gaps] = table[:, fill]
-        inds[gaps] = inds[fill]
-        num_kept = first + num_rest
+        if num_rest < len(keep):
+            # Gaps left by dropped boxes are filled from the end.
+            gaps = first + np.flatnonzero(~keep[:num_rest])
+            fill = first + num_rest + np.flatnonzero(keep[num_rest:])[::-1]
+            table[:, gaps] = table[:, fill]
+            inds[gaps] = inds[fill]
+            num_kept = first + num_rest
 
     kept = table[[0, 1, 2, 3, 5], :num_kept]
     dets[:num_kept] = torch.from_numpy(kept.T).to(dets)

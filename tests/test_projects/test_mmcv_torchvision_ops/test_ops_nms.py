@@ -87,6 +87,8 @@ def test_nms_offset_changes_the_result():
 
 @pytest.mark.parametrize('dtype', [torch.float, torch.double])
 def test_nms_keeps_boxes_at_the_threshold(device, dtype):
+    if device.type == 'cuda' and dtype == torch.double:
+        pytest.skip("torchvision's CUDA kernel holds the threshold in float32")
     scores = torch.tensor([0.9, 0.8], device=device, dtype=dtype)
     for tenths in range(1, 10):
         boxes = torch.tensor([[0, 0, 10, 1], [0, 0, tenths, 1]])
