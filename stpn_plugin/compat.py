@@ -110,5 +110,5 @@ def add_local_rank_argument(parser: argparse.ArgumentParser) -> None:
         '--local-rank',
         type=int,
         default=0,
-        help='set by torch.distributed.launch; not meant for people',
+        help='set by torch.distributed.launch',
     )

@@ -60,14 +60,7 @@ def add_common_arguments(parser: argparse.ArgumentParser) -> None:
         default='none',
         help='how the processes were started',
     )
-    # torch < 2.0 passes the first spelling, torch >= 2.0 the second.
-    parser.add_argument(
-        '--local_rank',
-        '--local-rank',
-        type=int,
-        default=0,
-        help='set by torch.distributed.launch',
-    )
+    add_local_rank_argument(parser)
 
 
 def load_config(config: str) -> Config:
