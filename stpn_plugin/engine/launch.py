@@ -24,6 +24,7 @@ from mmengine.runner import CheckpointLoader, Runner
 from mmtrack.utils import register_all_modules
 from torch import nn
 
+from ..compat import add_local_rank_argument
 from .evaluators import format_only_evaluator, select_evaluators, set_options
 
 # Every ImageNet VID recipe of mmtracking and of STPN is written for 8 images.
