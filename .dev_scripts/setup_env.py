@@ -19,6 +19,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import Dict, List, Optional, Tuple
 
 ROOT = Path(__file__).resolve().parents[1]
 LOCKS = ROOT / 'requirements' / 'lock'
@@ -27,6 +28,10 @@ MMCV = 'mmcv==2.0.0rc4'
 CACHE = Path(os.environ.get('XDG_CACHE_HOME') or Path.home() / '.cache')
 WHEELS = CACHE / 'stpn_plugin' / 'wheels' / 'torch2.0.1'
 
+# Major and minor version of a Python.
+Version = Tuple[int, int]
+
+NO_COMPILER = 'Install a C and C++ compiler (Debian: apt install build-essential).'
 # What pip or the compiler says when it fails -> what to do about it.
 ADVICE = {
     'No space left on device': 'Free some disk space: an environment takes 7 GB.',
@@ -39,7 +44,8 @@ ADVICE = {
         'no package index in reach.'
     ),
     'Python.h': "Install Python's headers (Debian: apt install python3-dev).",
-    'gcc': 'Install a C and C++ compiler (Debian: apt install build-essential).',
+    "command 'gcc' failed: No such": NO_COMPILER,
+    "command 'g++' failed: No such": NO_COMPILER,
 }
 
 
@@ -55,7 +61,7 @@ class Environment:
         python (str): The interpreter that it is made with.
     """
 
-    def __init__(self, path, python):
+    def __init__(self, path: Path, python: str) -> None:
         self.path = path
         self.python = python
         self.bin = path / 'bin'
@@ -63,7 +69,16 @@ class Environment:
         self.done_file = path / 'setup_steps.json'
         self.changed = False
 
-    def step(self, title, fingerprint, *commands, **variables):
+    @property
+    def done(self) -> Dict[str, str]:
+        """The fingerprints of the steps done so far, by title."""
+        if not self.done_file.exists():
+            return {}
+        return json.loads(self.done_file.read_text())
+
+    def step(
+        self, title: str, fingerprint: str, *commands: List[str], **variables: str
+    ) -> None:
         """Run a step's commands unless it was done with the same fingerprint.
 
         Args:
@@ -75,31 +90,28 @@ class Environment:
         Raises:
             SetupError: If a command fails.
         """
-        done = json.loads(self.done_file.read_text()) if self.done_file.exists() else {}
-        if done.get(title) == fingerprint:
+        if self.done.get(title) == fingerprint:
             return
         self.changed = True
-        print(f'[{self.path.name}] {title} ...', flush=True)
         start = time.monotonic()
+        self._say(f'{title} ...')
         for command in commands:
             self._run(title, command, variables)
-        # Making the environment anew forgets what the old one had.
-        done = json.loads(self.done_file.read_text()) if self.done_file.exists() else {}
-        done[title] = fingerprint
-        self.done_file.write_text(json.dumps(done, indent=2))
-        print(
-            f'[{self.path.name}] {title}: {time.monotonic() - start:.0f} s', flush=True
-        )
+        self.done_file.write_text(json.dumps({**self.done, title: fingerprint}))
+        self._say(f'{title}: {time.monotonic() - start:.0f} s')
 
-    def pip(self, *arguments):
+    def pip(self, *arguments: str) -> List[str]:
         """Return the command that runs this environment's pip."""
         return [str(self.bin / 'python'), '-m', 'pip', *arguments]
 
-    def install(self, *arguments):
+    def install(self, *arguments: str) -> List[str]:
         """Return the command that installs packages just as they are named."""
         return self.pip('install', '--no-deps', '--no-build-isolation', *arguments)
 
-    def _run(self, title, command, variables):
+    def _say(self, text: str) -> None:
+        print(f'[{self.path.name}] {text}', flush=True)
+
+    def _run(self, title: str, command: List[str], variables: Dict[str, str]) -> None:
         process = subprocess.Popen(
             command,
             cwd=str(ROOT),
@@ -108,6 +120,7 @@ class Environment:
             stderr=subprocess.STDOUT,
             text=True,
         )
+        assert process.stdout is not None
         lines = []
         packages = 0
         for line in process.stdout:
@@ -115,25 +128,25 @@ class Environment:
             if line.startswith('Collecting '):
                 packages += 1
                 if packages % 20 == 0:
-                    print(f'    {packages} packages, {line.split()[1]}', flush=True)
+                    self._say(f'    {packages} packages, {line.split()[1]}')
             elif line.startswith('Installing collected'):
-                print('    installing them', flush=True)
-        process.wait()
+                self._say('    unpacking')
+        output = ''.join(lines)
         if self.path.exists():
             with self.log.open('a') as log:
-                log.write('$ ' + ' '.join(command) + '\n' + ''.join(lines) + '\n')
-        if process.returncode != 0:
+                log.write(f'$ {" ".join(command)}\n{output}\n')
+        if process.wait() != 0:
             tail = ''.join(lines[-20:])
-            advice = [text for sign, text in ADVICE.items() if sign in ''.join(lines)]
+            advice = [text for sign, text in ADVICE.items() if sign in output]
             raise SetupError(
                 f'step failed: {title}\n$ {" ".join(command)}\n{tail}\n'
-                + '\n'.join(advice[:1])
-                + f'\nThe whole log is in {self.log}. Run the same command again to go '
+                + ''.join(f'{text}\n' for text in advice[:1])
+                + f'The whole log is in {self.log}. The same command, run again, goes '
                 'on from this step.'
             )
 
 
-def fingerprint(*paths):
+def fingerprint(*paths: Path) -> str:
     """Hash the names and contents of files, and of the files in folders."""
     digest = hashlib.sha256()
     for path in paths:
@@ -146,13 +159,13 @@ def fingerprint(*paths):
     return digest.hexdigest()
 
 
-def lock_file(version, compiled):
+def lock_file(version: Version, compiled: bool) -> Path:
     """Return the path of the lock file for ``version``, a (major, minor) pair."""
     suffix = '-compiled' if compiled else ''
     return LOCKS / f'py{version[0]}{version[1]}{suffix}.txt'
 
 
-def find_python_for_compiling():
+def find_python_for_compiling() -> Optional[Tuple[str, Version]]:
     """Look for a Python that torch 2.0.1 has wheels for, with its C headers.
 
     Returns:
@@ -181,17 +194,22 @@ def find_python_for_compiling():
     return None
 
 
-def set_up(env, version, compiled):
+def set_up(env: Environment, version: Version, compiled: bool) -> None:
     """Run all steps.
 
     Args:
         env (Environment): The environment to set up.
-        version (tuple[int, int]): Version of its Python.
+        version (Version): Version of its Python.
         compiled (bool): Whether to build mmcv with its operators.
 
     Raises:
         SetupError: If a step fails.
     """
+    if env.path.exists() and not env.done:
+        raise SetupError(
+            f'{env.path} is there, but was not made by this set-up, or not to its end. '
+            'Move it away or remove it, and run the same command again.'
+        )
     lock = lock_file(version, compiled)
     tools = [
         line.strip()
@@ -216,21 +234,20 @@ def set_up(env, version, compiled):
         fingerprint(BACKEND),
         env.install('--force-reinstall', str(BACKEND)),
     )
-    names = ('setup.cfg', 'setup.py', 'pyproject.toml', 'requirements/runtime.txt')
-    paths = [ROOT / name for name in names if (ROOT / name).exists()]
+    names = ('setup.cfg', 'pyproject.toml', 'requirements', 'stpn_plugin/version.py')
     env.step(
         'install stpn_plugin, editable',
-        fingerprint(*paths, ROOT / 'stpn_plugin' / 'version.py'),
+        fingerprint(*(ROOT / name for name in names)),
         env.install('-e', str(ROOT)),
     )
 
 
-def install_compiled_mmcv(env, version):
+def install_compiled_mmcv(env: Environment, version: Version) -> None:
     """Build a wheel of mmcv with its operators, unless the cache has it; install it."""
     pattern = f'{MMCV.replace("==", "-")}-cp{version[0]}{version[1]}-*.whl'
     if not list(WHEELS.glob(pattern)):
         if not any(map(shutil.which, filter(None, [os.environ.get('CXX'), 'c++']))):
-            raise SetupError(f'building {MMCV} needs a C++ compiler. {ADVICE["gcc"]}')
+            raise SetupError(f'building {MMCV} needs a C++ compiler. {NO_COMPILER}')
         folder = env.path / 'wheels'
         env.step(
             f'compile {MMCV} (about 10 minutes, once)',
@@ -254,7 +271,7 @@ def install_compiled_mmcv(env, version):
     env.step(f'install the compiled {MMCV}', wheel.name, env.install(str(wheel)))
 
 
-def main():
+def main() -> None:
     """Set up the environment that the command line asks for."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument('--compiled', action='store_true', help='set up .venv-compiled')
@@ -265,8 +282,8 @@ def main():
         found = find_python_for_compiling()
         if found is None:
             print(
-                'SKIPPED: neither PATH nor pyenv has a Python 3.8 to 3.10 with venv and '
-                "C headers; mmcv's compiled operators are not tested here."
+                'SKIPPED: neither PATH nor pyenv has a Python 3.8 to 3.10 with venv '
+                "and C headers; mmcv's compiled operators are not tested here."
             )
             return
         python, version = found
@@ -279,7 +296,9 @@ def main():
                 'supported. Take one from 3.8 to 3.12, for example: '
                 'make PYTHON=python3.10 test'
             )
-        env = Environment(ROOT / '.venv', sys.executable)
+        # Not sys.executable: it may belong to the very environment to be set up.
+        python = f'{sys.base_prefix}/bin/python{version[0]}.{version[1]}'
+        env = Environment(ROOT / '.venv', python)
 
     set_up(env, version, compiled)
     if env.changed:
