@@ -20,7 +20,7 @@ from mmengine.hub import get_config
 from mmengine.logging import print_log
 from mmengine.model import is_model_wrapper
 from mmengine.registry import RUNNERS
-from mmengine.runner import CheckpointLoader, Runner
+from mmengine.runner import CheckpointLoader, Runner, find_latest_checkpoint
 from mmtrack.utils import register_all_modules
 from torch import nn
 
@@ -112,8 +112,12 @@ def prepare_train_cfg(args: argparse.Namespace) -> Config:
         cfg.auto_scale_lr.setdefault('base_batch_size', BASE_BATCH_SIZE)
         cfg.auto_scale_lr.enable = True
     if args.resume is not None:
-        cfg.resume = True
-        cfg.load_from = None if args.resume == 'auto' else args.resume
+        checkpoint = args.resume
+        if checkpoint == 'auto':
+            checkpoint = find_latest_checkpoint(cfg.work_dir)
+        # A job that is always started with --resume has nothing to resume at first.
+        cfg.resume = checkpoint is not None
+        cfg.load_from = checkpoint or cfg.get('load_from')
     if cfg.get('load_from') is not None:
         _check_exists(cfg.load_from)
     return cfg
@@ -142,7 +146,7 @@ def prepare_test_cfg(args: argparse.Namespace) -> Config:
     cfg.resume = False
     _check_exists(cfg.load_from)
 
-    evaluators = cfg.test_evaluator
+    evaluators = cfg.get('test_evaluator') or []
     if isinstance(evaluators, dict):
         evaluators = [evaluators]
     if args.format_only:

@@ -12,6 +12,7 @@ import pytest
 import torch
 from mmengine.config import Config
 from mmengine.evaluator import Evaluator
+from mmengine.visualization import Visualizer
 
 from stpn_plugin.engine import prepare_test_cfg
 from tests.test_tools.conftest import ROOT, last_metrics, run_tool
@@ -140,6 +141,31 @@ def test_show_dir_keeps_videos_apart(config: Path, checkpoint: Path) -> None:
         assert shown.shape == (HEIGHT, WIDTH, 3)
         # Boxes are drawn, and most of the frame is still visible.
         assert 0.01 < np.mean(np.abs(shown.astype(int) - raw).max(-1) > 60) < 0.6
+
+
+def test_show(config: Path, checkpoint: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    shown = []
+
+    def show(
+        self: Visualizer, image: np.ndarray, win_name: str, wait_time: float
+    ) -> None:
+        shown.append((image.shape, win_name))
+
+    monkeypatch.setattr(Visualizer, 'show', show)
+    run_test(config, checkpoint, '--show')
+    assert len(shown) == NUM_FRAMES
+    assert shown[0] == ((HEIGHT, WIDTH, 3), 'ILSVRC2015_val_00000000/000000.JPEG')
+
+
+def test_show_dir_changes_visualizers_that_draw_tracks(checkpoint: Path) -> None:
+    config = (
+        ROOT / 'configs/vid/stpn/stpn_faster-rcnn_swin-t_fpn_8xb1-9e_imagenetvid.py'
+    )
+    plain, shown = (
+        test_cfg(config, checkpoint, *args) for args in ((), ('--show-dir', 'shown'))
+    )
+    assert plain.visualizer.type == 'TrackLocalVisualizer'
+    assert shown.visualizer == dict(plain.visualizer, type='DetLocalVisualizer')
 
 
 def test_bad_checkpoints(config: Path, checkpoint: Path, tmp_path: Path) -> None:

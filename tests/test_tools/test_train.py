@@ -85,16 +85,30 @@ def test_resume_restores_epoch_and_optimizer(config: Path, trained: Path) -> Non
             assert torch.equal(restored['state'][key][name], value)
 
 
-def test_resume_from_a_given_checkpoint(config: Path, trained: Path) -> None:
+def test_what_is_resumed(config: Path, trained: Path, tmp_path: Path) -> None:
     chosen = trained / 'epoch_2.pth'
-    cfg = train_cfg(config, '--resume', chosen)
-    assert cfg.resume and cfg.load_from == str(chosen)
-    cfg = train_cfg(config, '--cfg-options', f'load_from={chosen}', '--resume')
-    assert cfg.resume and cfg.load_from is None  # the latest in the work dir
+    load_from = ('--cfg-options', f'load_from={chosen}')
+    for args, expected in (
+        ((config, '--resume', chosen), (True, str(chosen))),
+        (
+            (config, '--work-dir', trained, '--resume', *load_from),
+            (True, str(trained / 'epoch_3.pth')),
+        ),
+        # The first start of a job that may be started again.
+        (
+            (config, '--work-dir', tmp_path, *load_from, '--resume'),
+            (False, str(chosen)),
+        ),
+        ((config, '--work-dir', tmp_path, '--resume'), (False, None)),
+    ):
+        cfg = train_cfg(*args)
+        assert (cfg.resume, cfg.load_from) == expected
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason='about machines without GPU')
-def test_amp_needs_a_gpu(config: Path) -> None:
+def test_what_needs_a_gpu(config: Path) -> None:
+    with pytest.raises(ValueError, match='--launcher slurm needs GPUs'):
+        train_cfg(config, '--launcher', 'slurm')
     with pytest.raises(ValueError, match='--amp needs a GPU'):
         train_cfg(config, '--amp')
 
