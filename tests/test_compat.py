@@ -135,7 +135,7 @@ def make_runner(work_dir: Path, **kwargs: Any) -> Runner:
         optim_wrapper=dict(optimizer=dict(type='Adam', lr=0.1)),
         param_scheduler=dict(type='MultiStepLR', milestones=[1]),
         default_hooks=dict(checkpoint=dict(type='CheckpointHook', interval=1)),
-        default_scope='mmengine',
+        default_scope='mmtrack',
         experiment_name=work_dir.name,
         **kwargs,
     )
