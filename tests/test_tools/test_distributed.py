@@ -11,6 +11,8 @@ import torch
 from stpn_plugin.evaluation import load_results
 from tests.test_tools.conftest import ROOT, last_metrics, run_command, run_tool
 
+pytestmark = pytest.mark.slow
+
 # What CUDA_VISIBLE_DEVICES hides from torch is not there for it.
 CPU = dict(CUDA_VISIBLE_DEVICES='')
 

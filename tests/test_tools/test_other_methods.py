@@ -10,6 +10,8 @@ from tests.test_tools.conftest import last_metrics, run_tool
 from tests.test_tools.tiny_configs import STOCK_CONFIGS, stock_config
 from tests.tiny_data import write_tiny_vid
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.mark.parametrize('method', STOCK_CONFIGS)
 def test_trains_one_iteration_and_tests_one_video(method: str, tmp_path: Path) -> None:
