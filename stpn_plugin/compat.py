@@ -11,11 +11,14 @@ from __future__ import annotations
 
 import argparse
 import builtins
+import copy
 import pickle
+import weakref
 from typing import Any, Callable, List, Tuple, Union
 
 import numpy as np
 import torch
+from mmcv.transforms.utils import cache_randomness
 from mmengine.logging import HistoryBuffer
 
 
@@ -23,6 +26,7 @@ def apply() -> None:
     """Apply every adaptation that works by being applied at import."""
     restore_numpy_aliases()
     trust_mmengine_checkpoints()
+    bind_cached_randomness()
 
 
 def restore_numpy_aliases() -> None:
@@ -90,6 +94,30 @@ def _history_buffer_method(owner: type, name: str) -> Callable:
             'mmengine.logging.HistoryBuffer are trusted'
         )
     return getattr(HistoryBuffer, name)
+
+
+def bind_cached_randomness() -> None:
+    """Make ``share_random_params`` share, with several transforms of one class.
+
+    Symptom: after its first sample, ``TransformBroadcaster(share_random_params=True)``
+    draws anew for each frame, or takes the parameters of another transform of the same
+    class: the frames of a sample are flipped differently, or differ in size
+    (``ValueError: all input arrays must have the same shape``). It takes two transforms
+    of one class in a process, such as a ``RandomFlip`` for each of two data sets.
+
+    Versions: mmcv 2.0.0rc1 to rc4. A method marked ``cache_randomness`` is one object
+    for all instances, and remembers the instance that asked last.
+    """
+    if getattr(cache_randomness.__get__, 'binds', False):
+        return
+
+    def bind(self: cache_randomness, obj: Any, cls: type) -> cache_randomness:
+        bound = copy.copy(self)
+        bound.instance_ref = weakref.ref(obj)
+        return bound
+
+    bind.binds = True  # type: ignore[attr-defined]
+    cache_randomness.__get__ = bind
 
 
 def add_local_rank_argument(parser: argparse.ArgumentParser) -> None:

@@ -73,6 +73,19 @@ box = dict(bbox=[1, 2, 3, 4], bbox_label=0, instance_id=0, ignore_flag=False)
 results = LoadTrackAnnotations(with_bbox=True)(dict(instances=[box]))
 assert results['gt_ignore_flags'].dtype == bool
 """
+SHARE_FLIPS = """
+import numpy as np
+from mmcv.transforms import RandomFlip, TransformBroadcaster
+pipelines = [  # as of two data sets
+    TransformBroadcaster([RandomFlip(prob=0.5)], share_random_params=True)
+    for _ in range(2)
+]
+for _ in range(20):
+    for pipeline in pipelines:
+        img = [np.arange(6).reshape(1, 6, 1)] * 4
+        flips = pipeline(dict(img=img, img_shape=[(1, 6)] * 4))['flip']
+        assert len(set(flips)) == 1, f'frames were flipped: {flips}'
+"""
 SAMPLE_NEGATIVES = """
 import numpy as np
 from mmdet.models.task_modules.samplers import IoUBalancedNegSampler
@@ -253,3 +266,9 @@ def test_apply_twice() -> None:
     compat.apply()
     compat.apply()
     assert (np.int, np.float) == aliases
+
+
+def test_random_parameters_are_shared_by_the_frames_of_a_sample() -> None:
+    before, after = outcomes(SHARE_FLIPS, 'bind_cached_randomness')
+    assert 'frames were flipped' in before
+    assert after == 'fine'

@@ -104,6 +104,7 @@ def samples(
     video_id: int = 1,
     video_length: int = 3,
     with_mask: bool = False,
+    num_refs: int = 0,
     seed: int = 0,
 ) -> List[TrackDataSample]:
     """Samples as ``PackTrackInputs`` and the data preprocessor make them."""
@@ -142,6 +143,11 @@ def samples(
                 is_video_data=True,
             )
         )
+        for key in ('img_shape', 'pad_shape', 'batch_input_shape'):
+            if num_refs:  # one value for one frame, as PackTrackInputs has it
+                value = sample.get(key)
+                refs = [value] * num_refs if num_refs > 1 else value
+                sample.set_metainfo({f'ref_{key}': refs})
         made.append(sample)
     return made
 

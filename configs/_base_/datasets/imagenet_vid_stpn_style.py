@@ -108,5 +108,9 @@ val_dataloader = dict(
 )
 test_dataloader = val_dataloader
 
-val_evaluator = dict(ann_file=data_root + 'annotations/imagenet_vid_val.json')
+val_ann_file = data_root + 'annotations/imagenet_vid_val.json'
+val_evaluator = [
+    dict(type='CocoVideoMetric', ann_file=val_ann_file, metric='bbox'),
+    dict(type='VIDMotionMetric', ann_file=val_ann_file),  # fast, medium, slow
+]
 test_evaluator = val_evaluator

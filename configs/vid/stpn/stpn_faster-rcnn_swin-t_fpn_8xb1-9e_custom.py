@@ -3,7 +3,7 @@
 Copy this file, change the first block, and train with it. The annotation files are
 COCO's with videos:
 
-* ``categories``: ``[{id, name}]``, with the names in ``classes`` below.
+* ``categories``: ``[{id, name}]``, in the order of ``classes`` below.
 * ``videos``: ``[{id, name}]``.
 * ``images``: ``[{id, video_id, frame_id, file_name, height, width}]``, all frames of
   each video, ``frame_id`` counting from 0 within the video.
@@ -57,5 +57,8 @@ val_dataloader = dict(
 )
 test_dataloader = val_dataloader
 
-val_evaluator = dict(ann_file=data_root + val_ann_file)
+val_evaluator = [
+    dict(type='CocoVideoMetric', ann_file=data_root + val_ann_file, metric='bbox'),
+    dict(type='VIDMotionMetric', ann_file=data_root + val_ann_file),
+]
 test_evaluator = val_evaluator

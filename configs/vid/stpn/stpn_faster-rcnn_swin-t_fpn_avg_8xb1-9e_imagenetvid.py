@@ -2,10 +2,6 @@ _base_ = ['./stpn_faster-rcnn_swin-t_fpn_8xb1-9e_imagenetvid.py']
 
 model = dict(
     prompt_predictor=dict(
-        _delete_=True,
-        type='AveragePromptPredictor',
-        in_channels=768,
-        prompt_dims=96,
-        num_prompts=5,
+        _delete_=True, type='AveragePromptPredictor', in_channels=768, prompt_dims=96
     )
 )

@@ -25,6 +25,14 @@ RELEASED = json.loads((ROOT / 'official_swint_keys.json').read_text())
             'stpn_faster-rcnn_swin-t_fpn_avg_8xb1-9e_imagenetvid.py',
             'dvp_fasterrcnn_swint_avg_9x_cocopretrains',
         ),
+        (
+            'stpn-selsa_faster-rcnn_swin-t_fpn_8xb1-9e_imagenetvid.py',
+            'dvp_selsa_swint_att_9x_cocopretrains',
+        ),
+        (
+            'stpn_faster-rcnn_swin-b_fpn_8xb1-14e_imagenetvid.py',
+            'dvp_fasterrcnn_swinb_att_9x_cocopretrains',
+        ),
     ],
 )
 def test_names_and_shapes(config: str, released: str) -> None:
@@ -33,6 +41,12 @@ def test_names_and_shapes(config: str, released: str) -> None:
     assert ours == dict(RELEASED[released])
     count = sum(parameter.numel() for parameter in model.parameters())
     assert count == RELEASED[f'{released}__num_parameters']
+
+
+def test_swin_s_parameters() -> None:
+    config = 'stpn_faster-rcnn_swin-s_fpn_8xb1-9e_imagenetvid.py'
+    model = MODELS.build(Config.fromfile(f'{CONFIGS}/{config}').model)
+    assert sum(p.numel() for p in model.parameters()) == 66_324_528
 
 
 def test_predictor_parameters() -> None:

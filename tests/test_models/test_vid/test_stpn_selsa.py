@@ -30,13 +30,7 @@ def build(**kwargs) -> torch.nn.Module:
 
 
 def samples(num_refs: int, **kwargs):
-    made = tiny_models.samples(**kwargs)
-    for sample in made:
-        for key in ('img_shape', 'pad_shape', 'batch_input_shape'):
-            value = sample.get(key)
-            refs = [value] * num_refs if num_refs > 1 else value
-            sample.set_metainfo({f'ref_{key}': refs})
-    return made
+    return tiny_models.samples(num_refs=num_refs, **kwargs)
 
 
 @pytest.mark.parametrize('extra_frames', [True, False])

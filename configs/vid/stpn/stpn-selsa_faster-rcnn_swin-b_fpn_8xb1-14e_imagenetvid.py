@@ -1,0 +1,24 @@
+_base_ = [
+    '../../_base_/models/stpn-selsa_faster-rcnn_swin-t_fpn.py',
+    '../../_base_/datasets/imagenet_vid_stpn-selsa_style.py',
+    '../../_base_/schedules/adamw_14e.py',
+    '../../_base_/default_runtime.py',
+]
+
+model = dict(
+    detector=dict(
+        backbone=dict(
+            embed_dims=128,
+            depths=(2, 2, 18, 2),
+            num_heads=(4, 8, 16, 32),
+            convert_weights=True,
+            # COCO Cascade Mask R-CNN, of the Swin authors
+            init_cfg=dict(
+                checkpoint='https://github.com/SwinTransformer/storage/releases/'
+                'download/v1.0.2/cascade_mask_rcnn_swin_base_patch4_window7.pth'
+            ),
+        ),
+        neck=dict(in_channels=[128, 256, 512, 1024]),
+    ),
+    prompt_predictor=dict(in_channels=1024, prompt_dims=128),
+)

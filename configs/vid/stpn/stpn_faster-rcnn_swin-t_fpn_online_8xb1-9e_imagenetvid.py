@@ -1,0 +1,15 @@
+# Tested online: a frame is supported by every 10th of the frames before it, 14 at
+# most.
+_base_ = ['./stpn_faster-rcnn_swin-t_fpn_8xb1-9e_imagenetvid.py']
+
+model = dict(
+    test_cfg=dict(references=dict(type='PastReferences', num_frames=14, interval=10))
+)
+
+test_pipeline = [
+    dict(type='LoadImageFromFile'),
+    dict(type='mmdet.Resize', scale=(1000, 600), keep_ratio=True),
+    dict(type='PackTrackInputs', pack_single_img=True),
+]
+val_dataloader = dict(dataset=dict(ref_img_sampler=None, pipeline=test_pipeline))
+test_dataloader = val_dataloader
