@@ -1,0 +1,557 @@
+"""Generate a small video detection data set in ILSVRC layout.
+
+Every image shows textured objects that move over a textured background. The
+class of an object is nothing but the *pattern* on it. In a deteriorated frame
+the pattern is replaced by its mean colour before the visible damage (motion
+blur, defocus, an occluder or strong compression) is applied, so that such a
+frame, taken alone, says nothing at all about the class: rendered with another
+class it has the same bytes. The other frames of the video tell.
+
+All random numbers are drawn in :func:`sample_scene`, which does not know the
+classes, and used in :func:`render_scene`, which draws none.
+
+Example:
+    $ python projects/tiny_vid/generate.py data/tiny_vid
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import os.path as osp
+import shutil
+import tempfile
+import xml.etree.ElementTree as ET
+from dataclasses import asdict, dataclass, fields
+from typing import Dict, List, Optional, Sequence, Tuple
+
+import cv2
+import numpy as np
+from tqdm import tqdm
+
+# The patterns of the classes, by WordNet id. All are made of bars about half
+# a period wide that a stride-4 backbone sees easily, and none changes its
+# class under a horizontal flip.
+CLASSES = {
+    'n02391049': 'vertical bars',  # zebra
+    'n02129604': 'horizontal bars',  # tiger
+    'n02510455': 'checkers',  # giant_panda
+    'n01662784': 'rings',  # turtle
+}
+# Stands for everything outside the 30 classes of ImageNet VID.
+OTHER_CLASS = 'n02165456'  # ladybug, one of the 200 classes of ImageNet DET
+
+DETERIORATIONS = ('motion_blur', 'defocus', 'occlusion', 'compression')
+SHARP_QUALITY = 92  # JPEG quality of the other frames
+
+# Movement per frame in object sizes and relative change of the size, so that
+# the motion IoU within +-10 frames is above .9, within .7-.9 and below .7.
+SPEEDS = {
+    'slow': dict(step=(0.000, 0.004), zoom=(0.00, 0.01)),
+    'medium': dict(step=(0.013, 0.020), zoom=(0.02, 0.05)),
+    'fast': dict(step=(0.070, 0.140), zoom=(0.15, 0.30)),
+}
+
+MARKER = 'tiny_vid.json'
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What to generate.
+
+    Args:
+        train_videos (int): Number of training videos.
+        val_videos (int): Number of validation videos.
+        frames (int): Frames of each video.
+        stills (int): Number of DET images named in the training list.
+        extra_stills (int): Number of DET images that no list names. They
+            show an object outside the 30 classes of ImageNet VID.
+        width (int): Image width in pixels.
+        height (int): Image height in pixels.
+        objects (int): Most objects in an image. Those of one video are of the
+            same class.
+        deteriorated (float): Fraction of each video's frames that are
+            deteriorated.
+        seed (int): Seed of everything random.
+
+    Raises:
+        ValueError: A value is out of its range.
+    """
+
+    train_videos: int = 120
+    val_videos: int = 24
+    frames: int = 20
+    stills: int = 600
+    extra_stills: int = 12
+    width: int = 96
+    height: int = 64
+    objects: int = 1
+    deteriorated: float = 0.6
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        least = dict(frames=1, width=48, height=48, objects=1)
+        for field in fields(self):
+            minimum = least.get(field.name, 0)
+            if getattr(self, field.name) < minimum:
+                raise ValueError(
+                    f'{field.name} must be at least {minimum}, '
+                    f'got {getattr(self, field.name)}'
+                )
+        if self.deteriorated > 1:
+            raise ValueError(
+                f'deteriorated is a fraction of at most 1, got {self.deteriorated}'
+            )
+        if self.width < 32 * self.objects:
+            raise ValueError(
+                f'{self.objects} objects need a width of at least '
+                f'{32 * self.objects} pixels, got {self.width}'
+            )
+
+
+@dataclass(frozen=True)
+class Scene:
+    """Everything about a clip except the classes of its objects.
+
+    T is the number of frames, N of objects; lengths are in pixels.
+
+    Attributes:
+        background (np.ndarray): (T, H, W, 3) float32, levels 0-255.
+        centers (np.ndarray): (T, N, 2) object centres (x, y).
+        sizes (np.ndarray): (T, N, 2) object widths and heights.
+        shapes (np.ndarray): (N,) exponents of the superellipse outlines.
+        colors (np.ndarray): (N, 3) mean colours.
+        contrasts (np.ndarray): (N,) signed contrasts of the patterns.
+        phases (np.ndarray): (N, 2) phases of the patterns, radians.
+        kinds (list[Optional[str]]): (T,) the deterioration of each frame.
+        strengths (np.ndarray): (T,) how strong it is, 0-1.
+        angles (np.ndarray): (T,) directions of motion blur, radians.
+        offsets (np.ndarray): (T, N) places of occluders in object widths.
+        occluder (np.ndarray): (H, W, 3) texture of the occluders.
+    """
+
+    background: np.ndarray
+    centers: np.ndarray
+    sizes: np.ndarray
+    shapes: np.ndarray
+    colors: np.ndarray
+    contrasts: np.ndarray
+    phases: np.ndarray
+    kinds: List[Optional[str]]
+    strengths: np.ndarray
+    angles: np.ndarray
+    offsets: np.ndarray
+    occluder: np.ndarray
+
+
+def pattern(class_id: str, u: np.ndarray, v: np.ndarray, phase: np.ndarray):
+    """The pattern that makes an object's class.
+
+    Args:
+        class_id (str): WordNet id, a key of ``CLASSES`` or ``OTHER_CLASS``.
+        u (np.ndarray): Horizontal coordinates, -1 to 1 across the object.
+        v (np.ndarray): Vertical coordinates, likewise, of the same shape.
+        phase (np.ndarray): (2,) shifts of the pattern, radians.
+
+    Returns:
+        np.ndarray: Values from -1 to 1, of the shape of ``u``.
+    """
+    name = CLASSES.get(class_id, 'diagonal bars')
+    period = 2 * np.pi  # two periods across the object
+    if name == 'vertical bars':
+        wave = np.sin(period * u + phase[0])
+    elif name == 'horizontal bars':
+        wave = np.sin(period * v + phase[1])
+    elif name == 'checkers':
+        wave = np.sin(period * u + phase[0]) * np.sin(period * v + phase[1])
+    elif name == 'rings':
+        wave = np.sin(1.2 * period * np.hypot(u, v) + phase[0])
+    else:
+        wave = np.sin(0.7 * period * (u + v) + phase[0])
+    return np.tanh(4 * wave)  # two tones with soft edges
+
+
+def _texture(rng: np.random.Generator, height: int, width: int, mean: np.ndarray):
+    """Cloudy noise around a mean colour, (height, width, 3) float32."""
+    texture = np.zeros((height, width, 3), np.float32)
+    for sigma, amplitude in ((1.0, 8.0), (3.0, 14.0), (8.0, 14.0)):
+        noise = rng.standard_normal((height, width, 3)).astype(np.float32)
+        noise = cv2.GaussianBlur(noise, (0, 0), sigma)
+        texture += noise * (amplitude / noise.std())
+    return texture + mean.astype(np.float32)
+
+
+def _bounce(position: np.ndarray, low: np.ndarray, high: np.ndarray) -> np.ndarray:
+    """Reflect positions at ``low`` and ``high`` until they lie between."""
+    span = np.maximum(high - low, 1e-6)
+    position = np.mod(position - low, 2 * span)
+    return low + span - np.abs(position - span)
+
+
+def sample_scene(
+    settings: Settings,
+    rng: np.random.Generator,
+    speed: str = 'medium',
+    still: bool = False,
+) -> Scene:
+    """Draw all that is random about a clip; the classes are not.
+
+    Args:
+        settings (Settings): Sizes and the fraction of deteriorated frames.
+        rng (np.random.Generator): Source of randomness.
+        speed (str): A key of ``SPEEDS``.
+        still (bool): Whether to make one sharp frame instead of a video.
+
+    Returns:
+        Scene: The clip.
+    """
+    height, width = settings.height, settings.width
+    num_frames = 1 if still else settings.frames
+    num_objects = int(rng.integers(1, settings.objects + 1))
+    time = np.arange(num_frames, dtype=np.float64)[:, None]
+
+    # the camera drifts over a larger background
+    margin = 8
+    tone = rng.uniform(70, 185, 3)
+    canvas = _texture(rng, height + 2 * margin, width + 2 * margin, tone)
+    drift = rng.uniform(-0.4, 0.4, 2)
+    shift = np.rint(margin + np.clip(drift * time, -margin, margin)).astype(int)
+    background = np.stack(
+        [canvas[y : y + height, x : x + width] for x, y in shift]
+    )  # (T, H, W, 3)
+
+    # each object keeps to its own column of the image: no overlaps
+    cell = width / num_objects
+    unit = min(cell, height)
+    size = unit * rng.uniform(0.42, 0.62, num_objects)  # (N,)
+    stretch = rng.uniform(0.85, 1.15, num_objects)
+    zoom = rng.uniform(*SPEEDS[speed]['zoom'], num_objects)
+    turns = rng.uniform(0.5, 1.0, num_objects) * 2 * np.pi / max(num_frames, 12)
+    start = rng.uniform(0, 2 * np.pi, num_objects)
+    scale = size * (1 + zoom * np.sin(turns * time + start))  # (T, N)
+    scale = np.clip(scale, 12, 0.8 * unit)
+    sizes = np.stack([scale * np.sqrt(stretch), scale / np.sqrt(stretch)], -1)
+
+    step = size * rng.uniform(*SPEEDS[speed]['step'], num_objects)
+    heading = rng.uniform(0, 2 * np.pi, num_objects)
+    velocity = np.stack([np.cos(heading), np.sin(heading)], -1) * step[:, None]
+    left = cell * np.arange(num_objects)
+    border = sizes.max(0) / 2 + 2  # boxes stay inside by 2 pixels
+    low = np.stack([left, np.zeros(num_objects)], -1) + border
+    high = np.stack([left + cell, np.full(num_objects, height)], -1) - border
+    first = rng.uniform(low, high)
+    centers = _bounce(first + velocity * time[..., None], low, high)
+
+    # colours stand out from the background by their mean already, because in
+    # a deteriorated frame the mean is all there is
+    away = np.where(tone > 127, -1, 1) * rng.uniform(45, 70, (num_objects, 3))
+    colors = np.clip(tone + away, 65, 190)
+    contrasts = rng.choice([-1, 1], num_objects) * rng.uniform(45, 60, num_objects)
+
+    kinds: List[Optional[str]] = [None] * num_frames
+    if not still:
+        count = int(round(settings.deteriorated * num_frames))
+        for frame in rng.permutation(num_frames)[:count]:
+            kinds[frame] = str(rng.choice(DETERIORATIONS))
+    return Scene(
+        background=background,
+        centers=centers,
+        sizes=sizes,
+        shapes=rng.uniform(2, 5, num_objects),
+        colors=colors,
+        contrasts=contrasts,
+        phases=rng.uniform(0, 2 * np.pi, (num_objects, 2)),
+        kinds=kinds,
+        strengths=rng.uniform(0, 1, num_frames),
+        angles=rng.uniform(0, np.pi, num_frames),
+        offsets=rng.uniform(-0.2, 0.2, (num_frames, num_objects)),
+        occluder=_texture(rng, height, width, rng.uniform(60, 195, 3)),
+    )
+
+
+def _motion_kernel(length: float, angle: float) -> np.ndarray:
+    """Line of ``length`` pixels in direction ``angle``, summing to 1."""
+    radius = int(np.ceil(length / 2))
+    y, x = np.mgrid[-radius : radius + 1, -radius : radius + 1]
+    along = np.abs(x * np.cos(angle) + y * np.sin(angle))
+    across = np.abs(x * np.sin(angle) - y * np.cos(angle))
+    kernel = np.clip(length / 2 + 0.5 - along, 0, 1) * np.clip(1 - across, 0, 1)
+    return kernel / kernel.sum()
+
+
+def render_scene(
+    scene: Scene, class_ids: Sequence[str]
+) -> Tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Draw a clip with objects of the given classes.
+
+    Args:
+        scene (Scene): The clip.
+        class_ids (Sequence[str]): (N,) WordNet ids.
+
+    Returns:
+        tuple[np.ndarray, np.ndarray, np.ndarray]:
+
+        - frames (T, H, W, 3) uint8, BGR, to be compressed with
+        - JPEG qualities (T,) int, and
+        - boxes (T, N, 4) int, (xmin, ymin, xmax, ymax).
+    """
+    height, width = scene.background.shape[1:3]
+    bad = np.array([kind is not None for kind in scene.kinds])
+    frames = scene.background.copy()
+    y, x = np.mgrid[:height, :width].astype(np.float32) + 0.5
+    for i, class_id in enumerate(class_ids):
+        half = scene.sizes[:, i, :, None, None] / 2  # (T, 2, 1, 1)
+        center = scene.centers[:, i, :, None, None]
+        u = (x - center[:, 0]) / half[:, 0]  # (T, H, W)
+        v = (y - center[:, 1]) / half[:, 1]
+        exponent = scene.shapes[i]
+        radius = (np.abs(u) ** exponent + np.abs(v) ** exponent) ** (1 / exponent)
+        mask = np.clip(0.5 + (1 - radius) * half.mean(1), 0, 1)
+        wave = pattern(class_id, u, v, scene.phases[i])
+        # equal mean and contrast over the object, whatever the pattern
+        area = mask.sum((1, 2), keepdims=True)
+        wave = wave - (wave * mask).sum((1, 2), keepdims=True) / area
+        wave /= np.sqrt((wave**2 * mask).sum((1, 2), keepdims=True) / area)
+        # the class cue goes before any damage is done
+        wave[bad] = 0
+        surface = scene.colors[i] + scene.contrasts[i] * wave[..., None]
+        frames += mask[..., None] * (np.clip(surface, 0, 255) - frames)
+
+    qualities = np.full(len(frames), SHARP_QUALITY)
+    unit = scene.sizes.mean((1, 2))  # (T,) blur grows with the objects
+    for t in np.flatnonzero(bad):
+        kind, strength = scene.kinds[t], scene.strengths[t]
+        if kind == 'motion_blur':
+            kernel = _motion_kernel(unit[t] * (0.15 + 0.2 * strength), scene.angles[t])
+            frames[t] = cv2.filter2D(
+                frames[t], -1, kernel, borderType=cv2.BORDER_REPLICATE
+            )
+        elif kind == 'defocus':
+            sigma = unit[t] * (0.03 + 0.05 * strength)
+            frames[t] = cv2.GaussianBlur(frames[t], (0, 0), sigma)
+        elif kind == 'occlusion':
+            # a post in front of the middle of each object
+            post = scene.centers[t, :, 0] + scene.offsets[t] * scene.sizes[t, :, 0]
+            reach = scene.sizes[t, :, 0] * (0.15 + 0.1 * strength)
+            hidden = (np.abs(x[0, :, None] - post) < reach).any(1)  # (W,)
+            frames[t, :, hidden] = scene.occluder[:, hidden].swapaxes(0, 1)
+        else:
+            qualities[t] = round(18 - 12 * strength)
+
+    low = np.floor(scene.centers - scene.sizes / 2)
+    high = np.ceil(scene.centers + scene.sizes / 2)
+    boxes = np.concatenate([low, high], -1).astype(int)
+    return np.clip(np.rint(frames), 0, 255).astype(np.uint8), qualities, boxes
+
+
+def _write_annotation(
+    path: str,
+    size: Tuple[int, int],
+    class_ids: Sequence[str],
+    boxes: np.ndarray,
+    occluded: bool,
+    with_tracks: bool,
+) -> None:
+    """Write one ILSVRC XML file; ``size`` is (width, height)."""
+    root = ET.Element('annotation')
+    ET.SubElement(root, 'folder').text = osp.basename(osp.dirname(path))
+    ET.SubElement(root, 'filename').text = osp.splitext(osp.basename(path))[0]
+    node = ET.SubElement(root, 'size')
+    for key, value in zip(('width', 'height'), size):
+        ET.SubElement(node, key).text = str(value)
+    for track, (class_id, box) in enumerate(zip(class_ids, boxes)):
+        node = ET.SubElement(root, 'object')
+        if with_tracks:
+            ET.SubElement(node, 'trackid').text = str(track)
+        ET.SubElement(node, 'name').text = class_id
+        corners = ET.SubElement(node, 'bndbox')
+        for key, value in zip(('xmax', 'xmin', 'ymax', 'ymin'), box[[2, 0, 3, 1]]):
+            ET.SubElement(corners, key).text = str(value)
+        if with_tracks:
+            ET.SubElement(node, 'occluded').text = str(int(occluded))
+            ET.SubElement(node, 'generated').text = '0'
+    ET.ElementTree(root).write(path)
+
+
+def _write_clip(
+    root: str,
+    subset: str,
+    names: Sequence[str],
+    scene: Scene,
+    class_ids: Sequence[str],
+) -> None:
+    """Write images and annotations of a clip; ``names`` as in the lists."""
+    frames, qualities, boxes = render_scene(scene, class_ids)
+    size = (frames.shape[2], frames.shape[1])
+    for t, name in enumerate(names):
+        image = osp.join(root, 'Data', subset, f'{name}.JPEG')
+        annotation = osp.join(root, 'Annotations', subset, f'{name}.xml')
+        os.makedirs(osp.dirname(image), exist_ok=True)
+        os.makedirs(osp.dirname(annotation), exist_ok=True)
+        if not cv2.imwrite(
+            image, frames[t], [cv2.IMWRITE_JPEG_QUALITY, int(qualities[t])]
+        ):
+            raise OSError(f'cannot write {image}')
+        _write_annotation(
+            annotation,
+            size,
+            class_ids,
+            boxes[t],
+            occluded=scene.kinds[t] == 'occlusion',
+            with_tracks=subset == 'VID',
+        )
+
+
+def _write_list(root: str, name: str, lines: Sequence[str]) -> None:
+    os.makedirs(osp.join(root, 'ImageSets'), exist_ok=True)
+    with open(osp.join(root, 'ImageSets', name), 'w') as f:
+        f.writelines(f'{line}\n' for line in lines)
+
+
+def _generate(root: str, settings: Settings) -> None:
+    """Write the data set into the existing folder ``root``."""
+    class_ids = list(CLASSES)
+    speeds = list(SPEEDS)
+    # VID_train_15frames.txt names 15 frames of a video, evenly spread
+    keys = np.linspace(0, settings.frames - 1, min(15, settings.frames))
+    keys = np.rint(keys).astype(int)
+    deterioration: Dict[str, List[Optional[str]]] = {}
+    train_list, val_list, det_list = [], [], []
+    total = (
+        settings.train_videos
+        + settings.val_videos
+        + settings.stills
+        + settings.extra_stills
+    )
+    with tqdm(total=total, desc='tiny_vid', unit='clip') as progress:
+        for split, count in enumerate((settings.train_videos, settings.val_videos)):
+            for i in range(count):
+                rng = np.random.default_rng([settings.seed, split, i])
+                # classes and speeds in turn: all pairs occur equally often
+                class_id = class_ids[i % len(class_ids)]
+                speed = speeds[i // len(class_ids) % len(speeds)]
+                scene = sample_scene(settings, rng, speed)
+                if split == 0:
+                    video = (
+                        f'train/ILSVRC2015_VID_train_{i // 1000:04d}/'
+                        f'ILSVRC2015_train_{i:08d}'
+                    )
+                    train_list += [
+                        f'{video} 1 {key + 1} {settings.frames}' for key in keys
+                    ]
+                else:
+                    video = f'val/ILSVRC2015_val_{i:08d}'
+                    val_list.append(f'{video} 1 1 {settings.frames}')
+                names = [f'{video}/{t:06d}' for t in range(settings.frames)]
+                _write_clip(
+                    root, 'VID', names, scene, [class_id] * len(scene.shapes)
+                )
+                deterioration[video] = scene.kinds
+                progress.update()
+        for i in range(settings.stills + settings.extra_stills):
+            rng = np.random.default_rng([settings.seed, 2, i])
+            scene = sample_scene(settings, rng, still=True)
+            listed = i < settings.stills
+            labels = [
+                class_ids[(i + j) % len(class_ids)] if listed else OTHER_CLASS
+                for j in range(len(scene.shapes))
+            ]
+            if listed:
+                name = f'train/ILSVRC2013_train/{labels[0]}/{labels[0]}_{i}'
+                det_list.append(f'{name} 1')
+            else:
+                name = f'train/ILSVRC2014_train_0000/ILSVRC2014_train_{i:08d}'
+            _write_clip(root, 'DET', [name], scene, labels)
+            progress.update()
+
+    _write_list(root, 'VID_train_15frames.txt', train_list)
+    _write_list(root, 'VID_val_videos.txt', val_list)
+    _write_list(root, 'DET_train_30classes.txt', det_list)
+    with open(osp.join(root, MARKER), 'w') as f:
+        json.dump(dict(settings=asdict(settings), deterioration=deterioration), f)
+
+
+def generate(root: str, settings: Settings, overwrite: bool = False) -> None:
+    """Write a data set: all of it or nothing.
+
+    ``root`` gets the folders of ILSVRC2015 and ``tiny_vid.json`` with the
+    ``settings`` and ``deterioration``, which holds for each video (named as
+    in the lists) and frame the kind of deterioration or null.
+
+    Args:
+        root (str): Folder to create.
+        settings (Settings): What to generate.
+        overwrite (bool): Whether to replace an earlier data set of this
+            generator.
+
+    Raises:
+        FileExistsError: ``root`` exists and may not be replaced.
+    """
+    root = osp.abspath(root)
+    if osp.lexists(root):
+        if not overwrite:
+            raise FileExistsError(f'{root} exists; use --overwrite to replace it')
+        if not osp.isfile(osp.join(root, MARKER)):
+            raise FileExistsError(
+                f'{root} was not made by this generator (no {MARKER} in it); '
+                'choose another folder'
+            )
+    os.makedirs(osp.dirname(root), exist_ok=True)
+    temporary = tempfile.mkdtemp(prefix=f'{osp.basename(root)}.', dir=osp.dirname(root))
+    try:
+        _generate(temporary, settings)
+        os.chmod(temporary, 0o755)  # mkdtemp is for the owner only
+        if osp.lexists(root):
+            shutil.rmtree(root)
+        os.rename(temporary, root)
+    except BaseException:
+        shutil.rmtree(temporary, ignore_errors=True)
+        raise
+
+
+def parse_args(argv: Optional[Sequence[str]] = None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        description='Generate a small video detection data set in ILSVRC layout',
+        formatter_class=argparse.ArgumentDefaultsHelpFormatter,
+    )
+    parser.add_argument('root', help='folder to create')
+    helps = dict(
+        train_videos='training videos',
+        val_videos='validation videos',
+        frames='frames of each video',
+        stills='DET images in the training list',
+        extra_stills='DET images in no list, with an object of no VID class',
+        width='image width in pixels',
+        height='image height in pixels',
+        objects='most objects in an image',
+        deteriorated='fraction of deteriorated frames in each video',
+        seed='seed of everything random',
+    )
+    for field in fields(Settings):
+        parser.add_argument(
+            '--' + field.name.replace('_', '-'),
+            type=type(field.default),
+            default=field.default,
+            help=helps[field.name],
+        )
+    parser.add_argument(
+        '--overwrite',
+        action='store_true',
+        help='replace an earlier data set of this generator',
+    )
+    return parser.parse_args(argv)
+
+
+def main(argv: Optional[Sequence[str]] = None) -> None:
+    args = vars(parse_args(argv))
+    root, overwrite = args.pop('root'), args.pop('overwrite')
+    try:
+        generate(root, Settings(**args), overwrite)
+    except (OSError, ValueError) as error:
+        raise SystemExit(f'error: {error}') from error
+    print(f'data set written to {root}')
+
+
+if __name__ == '__main__':
+    main()
