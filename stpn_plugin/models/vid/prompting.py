@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import inspect
 from contextlib import contextmanager
-from typing import Any, Dict, Iterator, Tuple
+from typing import Any, Dict, Iterator, Sequence, Tuple
 
+import torch
 from torch import Tensor, nn
+
+from ..prompts.base import Features
 
 
 def check_promptable(backbone: nn.Module) -> None:
@@ -46,3 +49,18 @@ def prompted(backbone: nn.Module, prompts: Tensor) -> Iterator[None]:
         yield
     finally:
         handle.remove()
+
+
+def join_prompts(prompts: Sequence[Features]) -> Features:
+    """Join the prompts of several frames to those of a batch.
+
+    Args:
+        prompts: For each frame (1, P, C), or a mapping to such tensors.
+
+    Returns:
+        (B, P, C), or a mapping to such tensors.
+    """
+    first = prompts[0]
+    if isinstance(first, Tensor):
+        return torch.cat(list(prompts))
+    return {key: torch.cat([frame[key] for frame in prompts]) for key in first}

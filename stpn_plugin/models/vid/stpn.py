@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Dict, List, Optional, Tuple, Union
+from typing import Any, Dict, List, Optional, Sequence, Tuple, Union
 
 import torch
 from mmtrack.registry import MODELS, TASK_UTILS
@@ -11,7 +11,7 @@ from mmtrack.utils import ConfigType, OptConfigType, OptMultiConfig, SampleList
 from torch import Tensor
 
 from ..prompts.base import Features
-from .prompting import check_promptable, prompted
+from .prompting import check_promptable, join_prompts, prompted
 from .references import SupportFrames
 from .single_frame import SingleFrameDetector
 from .support_memory import SupportMemory
@@ -140,9 +140,32 @@ class STPN(SingleFrameDetector):
             RuntimeError: A later frame arrives without its video's frame 0.
         """
         if self.prompt_predictor.needs_support:
-            prompts = self.remember(inputs, data_samples).prompts
-        else:
-            prompts = self.prompt_predictor()
+            memory = self.remember(inputs, data_samples)
+            return self.predict_with([memory], inputs, data_samples, rescale)
+        with prompted(self.detector.backbone, self.prompt_predictor()):
+            return super().predict(inputs, data_samples, rescale)
+
+    def predict_with(
+        self,
+        memories: Sequence[SupportMemory],
+        inputs: Dict[str, Tensor],
+        data_samples: SampleList,
+        rescale: bool = True,
+    ) -> SampleList:
+        """Detect on frames of any videos, each with its video's memory.
+
+        :attr:`memory` is neither read nor changed.
+
+        Args:
+            memories: The B memories, with prompts.
+            inputs: ``img`` (B, 1, 3, H, W).
+            data_samples: The B samples.
+            rescale: As for :meth:`predict`.
+
+        Returns:
+            As of :meth:`predict`.
+        """
+        prompts = join_prompts([memory.prompts for memory in memories])
         with prompted(self.detector.backbone, prompts):
             return super().predict(inputs, data_samples, rescale)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from copy import deepcopy
-from typing import Any, Dict, List, Optional, Tuple
+from typing import Any, Dict, List, Optional, Sequence, Tuple
 
 import torch
 from mmdet.structures import DetDataSample
@@ -14,7 +14,7 @@ from mmtrack.utils import SampleList, convert_data_sample_type
 from torch import Tensor
 
 from ..prompts.base import PromptSource
-from .prompting import prompted
+from .prompting import join_prompts, prompted
 from .references import GivenReferences, SupportFrames
 from .stpn import STPN
 from .support_memory import SupportMemory
@@ -133,31 +133,36 @@ class STPNSelsa(STPN):
         )
         return {**losses, **roi_losses}
 
-    def predict(
+    def predict_with(
         self,
+        memories: Sequence[SelsaMemory],
         inputs: Dict[str, Tensor],
         data_samples: SampleList,
         rescale: bool = True,
     ) -> SampleList:
-        """Detect on one frame of a video; see :meth:`STPN.predict`.
+        """Detect on frames of any videos; see :meth:`STPN.predict_with`.
 
-        The current frame joins the references as the last of them.
+        A frame joins its references as the last of them.
         """
-        memory = self.remember(inputs, data_samples)
-        x = self._extract(self.key_frames(inputs), memory.prompts)
+        prompts = join_prompts([memory.prompts for memory in memories])
+        x = self._extract(self.key_frames(inputs), prompts)
         proposals = self.detector.rpn_head.predict(x, data_samples, rescale=False)
-        ref_x = tuple(torch.cat(levels) for levels in zip(memory.ref_x, x))
-        (instances,) = self.detector.roi_head.predict(
-            x,
-            ref_x,
-            proposals,
-            [*memory.ref_proposals, *proposals],
-            data_samples,
-            rescale=rescale,
-        )
-        result = data_samples[0].clone()
-        result.pred_det_instances = instances
-        return [result]
+        results = []
+        for i, memory in enumerate(memories):
+            key_x = tuple(level[i : i + 1] for level in x)
+            ref_x = tuple(torch.cat(levels) for levels in zip(memory.ref_x, key_x))
+            (instances,) = self.detector.roi_head.predict(
+                key_x,
+                ref_x,
+                [proposals[i]],
+                [*memory.ref_proposals, proposals[i]],
+                [data_samples[i]],
+                rescale=rescale,
+            )
+            result = data_samples[i].clone()
+            result.pred_det_instances = instances
+            results.append(result)
+        return results
 
     def update(
         self,
@@ -193,8 +198,10 @@ class STPNSelsa(STPN):
         )
 
     def _extract(self, imgs: Tensor, prompts: Tensor) -> Levels:
-        """Levels of the neck for frames (N, 3, H, W), all with prompts (1, P, C)."""
-        with prompted(self.detector.backbone, prompts[0]):
+        """Levels of the neck for frames (N, 3, H, W) with prompts (1 or N, P, C)."""
+        with prompted(
+            self.detector.backbone, prompts[0] if len(prompts) == 1 else prompts
+        ):
             return self.detector.extract_feat(imgs)
 
     @staticmethod
