@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, List, Mapping, Optional, Tuple, Union
+from typing import Any, Dict, List, Mapping, Optional, Tuple, Union
 
 import torch.nn.functional as F
 from mmdet.models.backbones.swin import SwinTransformer
@@ -155,7 +155,7 @@ class STPNSwinTransformer(SwinTransformer):
     def init_weights(self) -> None:
         """Initialise, or load the checkpoint of ``init_cfg``.
 
-        Takes ImageNet checkpoints of the Swin authors
+        Takes ImageNet checkpoints of the Swin authors and of timm
         (``convert_weights=True``), mmdet's checkpoints of the backbone alone,
         and whole detectors' (keys ``backbone.*`` or ``detector.backbone.*``,
         in either naming). Position tables of another window or image size are
@@ -174,7 +174,15 @@ class STPNSwinTransformer(SwinTransformer):
             filename, logger=logger, map_location='cpu'
         )
         state_dict = swin_state_dict(checkpoint, filename, self.convert_weights)
-        window_size = self.stages[0].blocks[0].attn.window_size
-        fit_position_tables(state_dict, window_size, self._grid)
+        self.fit_position_tables(state_dict)
         incompatible = self.load_state_dict(state_dict, strict=False)
         logger.info(f'Loaded {self.__class__.__name__} from {filename}: {incompatible}')
+
+    def fit_position_tables(self, state_dict: Dict[str, Tensor]) -> None:
+        """Resize position tables of weights to this backbone's, in place.
+
+        Args:
+            state_dict: Weights of a Swin backbone in mmdet's names.
+        """
+        window_size = self.stages[0].blocks[0].attn.window_size
+        fit_position_tables(state_dict, window_size, self._grid)

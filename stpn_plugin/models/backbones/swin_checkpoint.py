@@ -10,8 +10,8 @@ from torch import Tensor
 
 StateDict = Dict[str, Tensor]
 
-# Derived from the window size alone, so the model's own are right.
-_BUFFERS = ('relative_position_index', 'attn_mask')
+DERIVED_BUFFERS = ('relative_position_index', 'attn_mask')
+"""Ends of names whose values follow from the window size: a model has its own."""
 
 
 def _strip_prefix(state_dict: Mapping[str, Tensor], prefix: str) -> StateDict:
@@ -20,6 +20,32 @@ def _strip_prefix(state_dict: Mapping[str, Tensor], prefix: str) -> StateDict:
         k[len(prefix) :]: v for k, v in state_dict.items() if k.startswith(prefix)
     }
     return stripped or dict(state_dict)
+
+
+def to_mmdet_names(state_dict: Mapping[str, Tensor]) -> Dict[str, Tuple[str, Tensor]]:
+    """Give a Swin backbone of the Swin authors or of timm mmdet's names.
+
+    Patch merging weights get mmdet's order too. A patch merging belongs to
+    the stage before it for the authors, mmdet and old timm, and to the stage
+    after it for timm since version 0.9.
+
+    Args:
+        state_dict: State dict of the backbone, keys ``layers.*`` and others.
+
+    Returns:
+        Name and tensor in mmdet's form by the key in ``state_dict``, without
+        the classifier.
+    """
+    last = max(int(k.split('.')[1]) for k in state_dict if k.startswith('layers.'))
+    merging_first = any(k.startswith(f'layers.{last}.downsample.') for k in state_dict)
+    named = {}
+    for key, value in state_dict.items():
+        parts = key.split('.')
+        if merging_first and parts[2:3] == ['downsample']:
+            parts[1] = str(int(parts[1]) - 1)
+        for new_key, new_value in swin_converter({'.'.join(parts): value}).items():
+            named[key] = (new_key[len('backbone.') :], new_value)
+    return named
 
 
 def swin_state_dict(
@@ -33,7 +59,7 @@ def swin_state_dict(
             or lie under ``backbone.`` or ``detector.backbone.``.
         filename: Where it came from, for messages.
         convert_weights: Whether names and patch merging order of the Swin
-            authors may be converted to mmdet's.
+            authors, or of timm, may be converted to mmdet's.
 
     Returns:
         State dict of the backbone in mmdet's names, without buffers.
@@ -51,13 +77,13 @@ def swin_state_dict(
                 f'{filename} has the parameter names of the Swin authors; set '
                 'convert_weights=True in the backbone to load it'
             )
-        state_dict = _strip_prefix(swin_converter(state_dict), 'backbone.')
+        state_dict = dict(to_mmdet_names(state_dict).values())
     if not any(key.startswith('stages.') for key in state_dict):
         raise ValueError(
             f'{filename} has no Swin weights: no key starts with "stages." or '
             '"layers.", also under "backbone." or "detector.backbone."'
         )
-    return {k: v for k, v in state_dict.items() if not k.endswith(_BUFFERS)}
+    return {k: v for k, v in state_dict.items() if not k.endswith(DERIVED_BUFFERS)}
 
 
 def _resize(maps: Tensor, size: Tuple[int, int]) -> Tensor:

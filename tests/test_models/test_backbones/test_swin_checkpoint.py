@@ -9,6 +9,7 @@ from mmdet.models.backbones.swin import SwinTransformer
 from torch import Tensor
 
 from stpn_plugin.models.backbones import STPNSwinTransformer
+from tests.swin_names import authors, timm
 
 TINY = dict(embed_dims=24, depths=(1, 1, 1, 1), num_heads=(2, 4, 8, 16), window_size=7)
 
@@ -20,27 +21,6 @@ def weights() -> Dict[str, Tensor]:
     for parameter in backbone.parameters():
         torch.nn.init.normal_(parameter, std=0.1)
     return backbone.state_dict()
-
-
-def authors(weights: Dict[str, Tensor]) -> Dict[str, Tensor]:
-    """mmdet's weights in the Swin authors' names and patch merging order."""
-    renamed = {}
-    for key, value in weights.items():
-        if 'downsample' in key:  # unfold order (c * 4 + k) to block order
-            order = value.reshape(*value.shape[:-1], -1, 4).transpose(-1, -2)
-            value = order[..., [0, 2, 1, 3], :].reshape(value.shape)
-        for old, new in (
-            ('stages.', 'layers.'),
-            ('attn.w_msa.', 'attn.'),
-            ('ffn.layers.0.0.', 'mlp.fc1.'),
-            ('ffn.layers.1.', 'mlp.fc2.'),
-            ('projection', 'proj'),
-        ):
-            key = key.replace(old, new)
-        renamed[key] = value
-    renamed['head.weight'] = torch.zeros(10, 192)
-    renamed['layers.0.blocks.0.attn_mask'] = torch.zeros(4, 49, 49)
-    return renamed
 
 
 def load(path: Path, checkpoint: dict, **kwargs) -> STPNSwinTransformer:
@@ -79,13 +59,15 @@ def test_mmdet_names(tmp_path: Path, weights, wrap, convert_weights: bool) -> No
 @pytest.mark.parametrize(
     'wrap',
     [
-        lambda weights: dict(model=weights),
-        lambda weights: dict(state_dict=prefixed(weights, 'backbone.')),
+        lambda weights: dict(model=authors(weights)),
+        lambda weights: dict(state_dict=prefixed(authors(weights), 'backbone.')),
+        timm,
+        lambda weights: timm(weights, merging_first=False),
     ],
-    ids=['ImageNet', 'COCO detector'],
+    ids=['ImageNet', 'COCO detector', 'timm', 'old timm'],
 )
 def test_authors_names(tmp_path: Path, weights, wrap) -> None:
-    checkpoint = wrap(authors(weights))
+    checkpoint = wrap(weights)
     backbone = load(tmp_path / 'swin.pth', checkpoint, convert_weights=True)
     assert all(torch.equal(backbone.state_dict()[k], v) for k, v in weights.items())
 

@@ -1,0 +1,169 @@
+"""Reading checkpoints of any origin, and writing clean ones."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import os.path as osp
+import pickle
+import tempfile
+import zipfile
+from typing import Any, Dict, List, Mapping, NamedTuple, Optional
+
+import torch
+from torch import Tensor
+
+from . import inert_pickle
+
+# Where trainers put weights, the better ones first: timm and others keep averaged
+# weights apart. mmengine's `state_dict` is averaged already if its EMA was on, and its
+# `ema_state_dict` then has those that are not.
+_WEIGHT_ENTRIES = ('state_dict_ema', 'model_ema', 'state_dict', 'model')
+
+
+class Checkpoint(NamedTuple):
+    """What is of use in a checkpoint.
+
+    Attributes:
+        weights: The state dict.
+        meta: Plain data of ``meta``.
+        dropped: Names of everything else.
+    """
+
+    weights: Dict[str, Tensor]
+    meta: Dict[str, Any]
+    dropped: List[str]
+
+
+def read_checkpoint(filename: str) -> Checkpoint:
+    """Read a checkpoint without running anything that it may bring along.
+
+    Args:
+        filename: A file that ``torch.save`` wrote, in the zip or the legacy
+            format: a state dict, or a dict with one.
+
+    Raises:
+        FileNotFoundError: There is no such file.
+        ValueError: The file is no checkpoint, or has no weights.
+    """
+    if not osp.isfile(filename):
+        raise FileNotFoundError(f'checkpoint {filename} does not exist')
+    content = _load(filename)
+    if not isinstance(content, Mapping):
+        raise ValueError(
+            f'{filename} holds no dict but a {type(content).__name__}; a state dict '
+            'or a checkpoint with one is needed'
+        )
+    entry = next(
+        (k for k in _WEIGHT_ENTRIES if isinstance(content.get(k), Mapping)), ''
+    )
+    source = content[entry] if entry else content
+    weights = {k: v for k, v in source.items() if isinstance(v, Tensor)}
+    if not weights:
+        raise ValueError(
+            f'{filename} has no weights: no tensors at its top level or under '
+            f'{", ".join(_WEIGHT_ENTRIES)}'
+        )
+    dropped = [str(k) for k in content if k not in (entry, 'meta')] if entry else []
+    dropped += [f'{entry}.{k}'.lstrip('.') for k in source if k not in weights]
+    meta = plain(content.get('meta')) if entry else None
+    return Checkpoint(weights, meta if isinstance(meta, dict) else {}, dropped)
+
+
+def _load(filename: str) -> Any:
+    try:
+        if zipfile.is_zipfile(filename):
+            with zipfile.ZipFile(filename) as archive:
+                if any(name.endswith('/constants.pkl') for name in archive.namelist()):
+                    raise ValueError('it is a TorchScript archive: a program')
+        return torch.load(
+            filename,
+            map_location='cpu',
+            pickle_module=inert_pickle,
+            weights_only=False,  # what torch calls a pickle module of one's own
+        )
+    except (
+        pickle.UnpicklingError,
+        zipfile.BadZipFile,
+        AttributeError,
+        EOFError,
+        IndexError,
+        KeyError,
+        OverflowError,
+        RuntimeError,
+        TypeError,
+        ValueError,
+    ) as error:
+        raise ValueError(
+            f'{filename} cannot be read as a checkpoint: {error}'
+        ) from error
+
+
+def plain(value: Any) -> Any:
+    """Keep what is plain data: numbers, text, None, and containers of such.
+
+    Args:
+        value: Anything; containers are searched through.
+
+    Returns:
+        A copy without anything else; None for what is no plain data itself.
+    """
+    if isinstance(value, Mapping):
+        return {k: plain(v) for k, v in value.items() if _is_plain(k) and _is_plain(v)}
+    if isinstance(value, (list, tuple)):
+        items = [plain(v) for v in value if _is_plain(v)]
+        return items if isinstance(value, list) else tuple(items)
+    return value if _is_plain(value) else None
+
+
+def _is_plain(value: Any) -> bool:
+    return value is None or isinstance(value, (int, float, str, list, tuple, Mapping))
+
+
+def write_checkpoint(
+    filename: str,
+    weights: Mapping[str, Tensor],
+    meta: Dict[str, Any],
+    hash_suffix: bool = False,
+) -> str:
+    """Write weights, whole or not at all.
+
+    Args:
+        filename: Path of the file.
+        weights: The state dict.
+        meta: Plain data that describes it.
+        hash_suffix: Append the first 8 digits of the file's SHA-256 to its
+            stem, as OpenMMLab's model zoos do.
+
+    Returns:
+        Path of the written file.
+    """
+    # Clones: a view would bring the whole storage that it is a part of.
+    state_dict = {k: v.detach().clone().contiguous() for k, v in weights.items()}
+    folder = osp.dirname(osp.abspath(filename))
+    os.makedirs(folder, exist_ok=True)
+    temporary: Optional[str] = None
+    try:
+        with tempfile.NamedTemporaryFile(
+            dir=folder, suffix='.tmp', delete=False
+        ) as file:
+            temporary = file.name
+            torch.save(dict(meta=meta, state_dict=state_dict), file)
+        os.chmod(temporary, 0o644)
+        if hash_suffix:
+            stem, extension = osp.splitext(filename)
+            filename = f'{stem}-{_sha256(temporary)[:8]}{extension or ".pth"}'
+        os.replace(temporary, filename)
+        temporary = None
+    finally:
+        if temporary is not None:
+            os.remove(temporary)
+    return filename
+
+
+def _sha256(filename: str) -> str:
+    digest = hashlib.sha256()
+    with open(filename, 'rb') as file:
+        for block in iter(lambda: file.read(1 << 20), b''):
+            digest.update(block)
+    return digest.hexdigest()
