@@ -191,7 +191,7 @@ def check_checkpoint(
     filename: str,
     allow_missing: bool = False,
     training_state: bool = False,
-) -> None:
+) -> dict:
     """Check that a checkpoint has what a model needs.
 
     mmengine only warns about weights that are missing or of another shape, and a model
@@ -203,6 +203,9 @@ def check_checkpoint(
         allow_missing (bool): Accept that weights are missing, as fine-tuning does, as
             long as any fits. Defaults to False.
         training_state (bool): Demand what training needs to go on. Defaults to False.
+
+    Returns:
+        dict: The checkpoint.
 
     Raises:
         ValueError: If the file is no checkpoint or lacks something.
@@ -249,6 +252,7 @@ def check_checkpoint(
             f'{_examples(missing)}, and has {len(unexpected)} that the model '
             f'lacks{_examples(unexpected)}.'
         )
+    return checkpoint
 
 
 def _examples(keys: list[str]) -> str:

@@ -1,0 +1,472 @@
+"""Detect objects in videos, whole or as they come."""
+
+from __future__ import annotations
+
+import copy
+import itertools
+import os
+import threading
+from collections import Counter
+from contextlib import contextmanager
+from typing import (
+    Any,
+    Dict,
+    Iterable,
+    Iterator,
+    List,
+    Optional,
+    Sequence,
+    Tuple,
+    TypeVar,
+    Union,
+)
+
+import numpy as np
+import torch
+from mmengine.config import Config
+from mmengine.dataset import Compose, pseudo_collate
+from mmengine.device import get_device
+from mmengine.registry import DefaultScope
+from mmtrack.registry import DATASETS, MODELS
+from mmtrack.structures import TrackDataSample
+from mmtrack.utils import SampleList, register_all_modules
+from torch import Tensor
+
+from ..engine import check_checkpoint, load_config
+from ..models.vid import (
+    STPN,
+    GivenReferences,
+    PastReferences,
+    SingleFrameDetector,
+    STPNSelsa,
+    SupportMemory,
+)
+from .video_io import (
+    Frame,
+    FrameLike,
+    VideoError,
+    check_size,
+    load_frame,
+    open_video,
+    pick_spread_frames,
+    read_frames,
+)
+
+T = TypeVar('T')
+Video = Union[str, 'os.PathLike[str]', Iterable[FrameLike]]
+
+
+class VideoDetector:
+    """A trained video object detector, ready for use.
+
+    Frames go through the test pipeline and the data preprocessor of the
+    config, so that results are those of ``tools/test.py`` on the same frames.
+
+    One detector serves any number of videos and streams, also interleaved and
+    from several threads: each has a memory of its own.
+
+    Args:
+        config: Config, path of its file, or ``'<package>::<path>'``.
+        checkpoint: Path or URL of the weights. Without, the weights are
+            random.
+        device: Defaults to the GPU if there is one.
+        amp: Mixed precision. ``True`` stands for float16 on a GPU and bfloat16
+            on a CPU.
+
+    Attributes:
+        classes (tuple[str]): Class names, of the checkpoint if it has them,
+            else of the config's test dataset.
+
+    Raises:
+        FileNotFoundError: The config does not exist.
+        TypeError: The config's model is none of this package's detectors.
+        ValueError: The checkpoint does not fit the model.
+
+    Example:
+        >>> detector = VideoDetector(config, checkpoint)
+        >>> for result in detector.detect_video('video.mp4', batch_size=8):
+        ...     result.frame_id, result.pred_det_instances.bboxes
+        >>> stream = detector.stream()
+        >>> result = stream.push(frame)
+    """
+
+    def __init__(
+        self,
+        config: Union[str, Config],
+        checkpoint: Optional[str] = None,
+        device: Union[None, str, torch.device] = None,
+        amp: Union[bool, torch.dtype] = False,
+    ) -> None:
+        cfg = config if isinstance(config, Config) else load_config(str(config))
+        self.device = torch.device(device or get_device())
+        self._amp_dtype = _amp_dtype(amp, self.device)
+        register_all_modules(init_default_scope=False)
+        scope = cfg.get('default_scope', 'mmtrack')
+        with DefaultScope.overwrite_default_scope(scope):
+            self.model = MODELS.build(cfg.model)
+            if not isinstance(self.model, SingleFrameDetector):
+                raise TypeError(
+                    f'VideoDetector runs SingleFrameDetector, STPN and STPNSelsa, not '
+                    f'{type(self.model).__name__}; use init_model and inference_vid '
+                    'of mmtrack.apis for the methods of mmtrack'
+                )
+            dataset = cfg.test_dataloader.dataset
+            self._pipeline, self._to_float32 = _frame_pipeline(dataset.pipeline)
+            self.classes = tuple(
+                DATASETS.build({**dataset, 'lazy_init': True}).metainfo['CLASSES']
+            )
+        if checkpoint is not None:
+            meta = check_checkpoint(self.model, str(checkpoint)).get('meta') or {}
+            names = meta.get('dataset_meta', meta).get('CLASSES')
+            self.classes = tuple(names or self.classes)
+        self._num_support_frames = _num_support_frames(self.model, dataset)
+        self.model.to(self.device).eval()
+        self._lock = threading.Lock()
+
+    def detect_video(
+        self,
+        video: Video,
+        batch_size: int = 1,
+        num_support_frames: Optional[int] = None,
+    ) -> Iterator[TrackDataSample]:
+        """Detect in a whole video; its prompts look at all of it.
+
+        The video is read twice: once to pick support frames spread over it, as
+        mmtrack's ``test_with_adaptive_stride`` does, once to detect. A model
+        that needs no support frames reads it once. Never more than the support
+        frames and one batch of frames are kept.
+
+        Args:
+            video: A video file, folder or glob pattern of images, or any
+                iterable that starts anew each time it is iterated, over images
+                (H, W, 3), BGR, uint8, or image files.
+            batch_size: Frames in one forward pass.
+            num_support_frames: Defaults to ``num_ref_imgs`` of the config's
+                test dataset.
+
+        Yields:
+            For each frame a sample with ``pred_det_instances`` in the frame's
+            pixels, on the CPU: ``bboxes`` (N, 4), ``scores`` (N,) and
+            ``labels`` (N,).
+
+        Raises:
+            FileNotFoundError: There is no such file.
+            TypeError: ``video`` can be read only once.
+            VideoError: The video has no frames, can be read only in part, or
+                has frames of different sizes. The frames before the faulty one
+                have been yielded by then, supported by one another.
+        """
+        frames = _opened(video)
+        if self.needs_memory and iter(frames) is frames:
+            raise TypeError(
+                'detect_video reads a video twice, and this one can be read only '
+                'once; detect online with stream(), or give a list'
+            )
+        count = num_support_frames or self._num_support_frames
+        return self._detect_video(frames, batch_size, count)
+
+    def stream(self, references: Optional[PastReferences] = None) -> VideoStream:
+        """Open a stream of frames that are detected as they come (online).
+
+        Args:
+            references: Which past frames support the current one. Defaults to
+                the config's ``test_cfg.references`` if that is such a policy,
+                else to ``PastReferences()``.
+
+        Raises:
+            TypeError: The model is STPNSelsa, which needs the whole video.
+        """
+        if isinstance(self.model, STPNSelsa):
+            raise TypeError(
+                'STPNSelsa takes its references from the whole video, so it cannot '
+                'detect online; use detect_video, or an STPN model'
+            )
+        if references is None:
+            own = getattr(self.model, 'references', None)
+            references = own if isinstance(own, PastReferences) else PastReferences()
+        return VideoStream(self, references)
+
+    def push(
+        self,
+        streams: Sequence[VideoStream],
+        frames: Sequence[Union[Frame, FrameLike]],
+    ) -> SampleList:
+        """Detect in several streams at once, in one forward pass.
+
+        Args:
+            streams: A stream for each frame; the same one may occur
+                repeatedly, with its next frames.
+            frames: The frames. Those that the pipeline gives another size run
+                in a forward pass of their own.
+
+        Returns:
+            The frames' results; see :meth:`detect_video`.
+        """
+        packed = []
+        numbers: Counter = Counter()
+        for stream, item in zip(streams, frames):
+            frame_id = stream.num_frames + numbers[stream]
+            numbers[stream] += 1
+            packed.append(self._pack([stream.check(item, frame_id)], [frame_id]))
+        results: Dict[int, TrackDataSample] = {}
+        shapes = [p['inputs']['img'].shape for p in packed]
+        for shape in dict.fromkeys(shapes):
+            picks = [i for i, other in enumerate(shapes) if other == shape]
+            with self._inference():
+                inputs, samples = self._preprocess([packed[i] for i in picks])
+                memories = [
+                    streams[i].advance(inputs['img'][row : row + 1], samples[row])
+                    for row, i in enumerate(picks)
+                ]
+                results.update(zip(picks, self._predict(memories, inputs, samples)))
+        return [results[i] for i in range(len(packed))]
+
+    @property
+    def needs_memory(self) -> bool:
+        """bool: Whether the model needs support frames."""
+        return (
+            isinstance(self.model, STPN) and self.model.prompt_predictor.needs_support
+        )
+
+    def _detect_video(
+        self, video: Iterable[FrameLike], batch_size: int, count: int
+    ) -> Iterator[TrackDataSample]:
+        memory = length = None
+        if self.needs_memory:
+            frame_ids, support, length = pick_spread_frames(video, count)
+            memory = self._remember(frame_ids, support, length)
+        frames = enumerate(read_frames(video))
+        for batch in _batches(frames, batch_size):
+            packed = [self._pack([frame], [i], length) for i, frame in batch]
+            with self._inference():
+                inputs, samples = self._preprocess(packed)
+                results = self._predict([memory] * len(batch), inputs, samples)
+            yield from results
+
+    def _remember(
+        self, frame_ids: List[int], support: List[Frame], length: int
+    ) -> SupportMemory:
+        """The memory of a video, made at its frame 0."""
+        packed = self._pack([support[0], *support], [0, *frame_ids], length)
+        with self._inference():
+            inputs, (sample,) = self._preprocess([packed])
+            frames = GivenReferences().select(sample.metainfo, inputs)
+            memory = self.model.memory_type(video_id=None, size=len(support))
+            self.model.update(memory, frames, sample)
+        return memory
+
+    def _pack(
+        self, frames: List[Frame], frame_ids: List[int], length: Optional[int] = None
+    ) -> Dict[str, Any]:
+        """Run a frame, and perhaps support frames, through the test pipeline.
+
+        Args:
+            frames: The frame, and its support frames.
+            frame_ids: Their positions in the video.
+            length: Number of frames in the video, if known.
+
+        Returns:
+            ``inputs`` and ``data_samples``, as the config's dataset gives them.
+        """
+        dtype = np.float32 if self._to_float32 else np.uint8
+        shapes = [frame.image.shape[:2] for frame in frames]
+        data = dict(
+            img=[frame.image.astype(dtype, copy=False) for frame in frames],
+            img_path=[frame.path for frame in frames],
+            img_shape=shapes,
+            ori_shape=shapes,
+            img_id=frame_ids,
+            frame_id=frame_ids,
+            is_video_data=[True] * len(frames),
+        )
+        if length is not None:
+            data['video_length'] = [length] * len(frames)
+        return self._pipeline(data)
+
+    def _preprocess(
+        self, packed: List[Dict[str, Any]]
+    ) -> Tuple[Dict[str, Tensor], SampleList]:
+        data = self.model.data_preprocessor(pseudo_collate(packed), False)
+        return data['inputs'], data['data_samples']
+
+    def _predict(
+        self,
+        memories: Sequence[Optional[SupportMemory]],
+        inputs: Dict[str, Tensor],
+        samples: SampleList,
+    ) -> SampleList:
+        if self.needs_memory:
+            results = self.model.predict_with(memories, inputs, samples)
+        else:
+            results = self.model.predict(inputs, samples)
+        return [result.cpu() for result in results]
+
+    @contextmanager
+    def _inference(self) -> Iterator[None]:
+        autocast = torch.autocast(
+            self.device.type,
+            dtype=self._amp_dtype,
+            enabled=self._amp_dtype is not None,
+        )
+        # The backbone is given prompts for the length of a call: one at a time.
+        with self._lock, torch.no_grad(), autocast:
+            yield
+
+
+class VideoStream:
+    """A camera or video whose frames are detected as they come.
+
+    No frame of the future is used, and memory is bounded. Made by
+    :meth:`VideoDetector.stream`.
+
+    Args:
+        detector: The detector.
+        references: Which past frames support the current one.
+
+    Attributes:
+        num_frames (int): Number of frames seen.
+    """
+
+    def __init__(self, detector: VideoDetector, references: PastReferences) -> None:
+        self.num_frames = 0
+        self._detector = detector
+        self._references = references
+        self._memory: Optional[SupportMemory] = None
+        self._shape: Optional[Tuple[int, ...]] = None
+
+    def push(self, frame: Union[Frame, FrameLike]) -> TrackDataSample:
+        """Detect in the next frame.
+
+        Args:
+            frame: Image (H, W, 3), BGR, uint8, or image file.
+
+        Returns:
+            Its result; see :meth:`VideoDetector.detect_video`.
+
+        Raises:
+            VideoError: The frame is no image, or not of the size of the first.
+        """
+        return self._detector.push([self], [frame])[0]
+
+    def run(self, video: Video, batch_size: int = 1) -> Iterator[TrackDataSample]:
+        """Detect in all frames of a video, which is read once.
+
+        Args:
+            video: As for :meth:`VideoDetector.detect_video`, or one that can be
+                read only once, such as a camera.
+            batch_size: Frames in one forward pass. All of them are waited for.
+
+        Returns:
+            Iterator over the results; see :meth:`VideoDetector.detect_video`.
+
+        Raises:
+            FileNotFoundError: There is no such file.
+            VideoError: The video has no frames, can be read only in part, or
+                has frames of different sizes. The frames before the faulty one
+                have been yielded by then.
+        """
+        batches = _batches(read_frames(_opened(video)), batch_size)
+        results = (self._detector.push([self] * len(b), b) for b in batches)
+        return itertools.chain.from_iterable(results)
+
+    def check(self, item: Union[Frame, FrameLike], frame_id: int) -> Frame:
+        """Read a frame; raises a VideoError if it does not fit the stream."""
+        frame = load_frame(item, frame_id)
+        self._shape = self._shape or frame.image.shape
+        check_size(frame, self._shape, frame_id)
+        return frame
+
+    def advance(self, img: Tensor, sample: TrackDataSample) -> Optional[SupportMemory]:
+        """Go on by a frame; what to remember while detecting in it.
+
+        Args:
+            img: The preprocessed frame (1, 1, 3, H, W).
+            sample: Its sample.
+        """
+        self.num_frames += 1
+        if not self._detector.needs_memory:
+            return None
+        support = self._references.select(sample.metainfo, {'img': img})
+        if support is not None:
+            model = self._detector.model
+            # Earlier frames of the same batch keep the prompts that they have.
+            self._memory = (
+                copy.copy(self._memory)
+                if self._memory is not None
+                else model.memory_type(video_id=None, size=self._references.size)
+            )
+            model.update(self._memory, support, sample)
+        return self._memory
+
+
+def _opened(video: Video) -> Iterable[FrameLike]:
+    return open_video(video) if isinstance(video, (str, os.PathLike)) else video
+
+
+def _batches(items: Iterable[T], size: int) -> Iterator[List[T]]:
+    """Lists of ``size`` items. What came before an exception is given first."""
+    if size < 1:
+        raise ValueError(f'batch_size must be >= 1, got {size}')
+    batch: List[T] = []
+    try:
+        for item in items:
+            batch.append(item)
+            if len(batch) == size:
+                yield batch
+                batch = []
+    except VideoError:
+        if batch:
+            yield batch
+        raise
+    if batch:
+        yield batch
+
+
+def _amp_dtype(
+    amp: Union[bool, torch.dtype], device: torch.device
+) -> Optional[torch.dtype]:
+    if isinstance(amp, torch.dtype):
+        return amp
+    default = torch.bfloat16 if device.type == 'cpu' else torch.float16
+    return default if amp else None
+
+
+def _frame_pipeline(transforms: Sequence[Dict[str, Any]]) -> Tuple[Compose, bool]:
+    """The test pipeline for lists of frames that are in memory.
+
+    Args:
+        transforms: The pipeline of a test dataset, for lists of frames or for
+            single ones.
+
+    Returns:
+        The pipeline without loading, for lists of frames, and whether frames
+        are to be loaded as float32.
+    """
+    transforms = copy.deepcopy(list(transforms))
+    if _name(transforms[0]) == 'TransformBroadcaster':
+        each, rest = transforms[0]['transforms'], transforms[1:]
+    else:
+        each, rest = transforms[:-1], transforms[-1:]
+    for transform in rest:
+        if _name(transform) == 'PackTrackInputs':
+            transform['pack_single_img'] = False
+    loaders = [t for t in each if _name(t) == 'LoadImageFromFile']
+    to_float32 = any(t.get('to_float32', False) for t in loaders)
+    # There are no annotations to load either.
+    each = [t for t in each if not _name(t).startswith('Load')]
+    broadcast = dict(
+        type='TransformBroadcaster', share_random_params=True, transforms=each
+    )
+    return Compose([broadcast, *rest]), to_float32
+
+
+def _name(transform: Dict[str, Any]) -> str:
+    return transform['type'].split('.')[-1]
+
+
+def _num_support_frames(model: SingleFrameDetector, dataset: Dict[str, Any]) -> int:
+    sampler = dataset.get('ref_img_sampler')
+    if sampler is not None:
+        return sampler['num_ref_imgs']
+    references = getattr(model, 'references', None)
+    return getattr(references, 'size', None) or PastReferences().size

@@ -1,0 +1,307 @@
+"""Videos to read: files, folders of frames, cameras, and anything re-iterable."""
+
+from __future__ import annotations
+
+import glob
+import os
+import os.path as osp
+import re
+from typing import (
+    Any,
+    Dict,
+    Iterable,
+    Iterator,
+    List,
+    NamedTuple,
+    Optional,
+    Sequence,
+    Tuple,
+    Union,
+)
+
+import cv2
+import mmcv
+import numpy as np
+
+FrameLike = Union[np.ndarray, str, 'os.PathLike[str]']
+
+IMAGE_SUFFIXES = ('.jpg', '.jpeg', '.png', '.bmp', '.ppm', '.tif', '.tiff', '.webp')
+
+
+class VideoError(RuntimeError):
+    """A video, or one of its frames, cannot be read or used."""
+
+
+class Frame(NamedTuple):
+    """A frame of a video."""
+
+    image: np.ndarray  # (H, W, 3), BGR, uint8
+    path: Optional[str] = None
+
+
+class VideoFile:
+    """A video file, decoded anew, from its start, each time it is iterated.
+
+    Args:
+        path: The file.
+
+    Attributes:
+        fps (float, optional): Frames per second, if the file tells.
+        length (int, optional): Number of frames that the file announces. Some
+            files announce a few frames more or less than they hold.
+
+    Raises:
+        FileNotFoundError: There is no such file.
+        VideoError: It is no video, or is damaged at its start.
+    """
+
+    def __init__(self, path: Union[str, os.PathLike[str]]) -> None:
+        self.path = os.fspath(path)
+        if not osp.isfile(self.path):
+            raise FileNotFoundError(f'video {self.path} does not exist')
+        capture = self._open()
+        self.fps = capture.get(cv2.CAP_PROP_FPS) or None
+        length = int(capture.get(cv2.CAP_PROP_FRAME_COUNT))
+        self.length = length if length > 0 else None
+        capture.release()
+
+    def __iter__(self) -> Iterator[np.ndarray]:
+        """Decode the frames (H, W, 3), BGR, uint8.
+
+        Raises:
+            VideoError: The file ends before its announced length.
+        """
+        capture = self._open()
+        count = 0
+        try:
+            while True:
+                ok, image = capture.read()
+                if not ok:
+                    break
+                yield image
+                count += 1
+        finally:
+            capture.release()
+        # Announced lengths are estimates in some containers.
+        if self.length and count < self.length - max(2, 0.02 * self.length):
+            raise VideoError(
+                f'video {self.path} is truncated or damaged: {count} of its '
+                f'{self.length} frames can be read'
+            )
+
+    def _open(self) -> cv2.VideoCapture:
+        capture = cv2.VideoCapture(self.path)
+        if not capture.isOpened():
+            raise VideoError(
+                f'{self.path} cannot be opened as a video: it is damaged or '
+                'truncated, or of a format that OpenCV does not read'
+            )
+        return capture
+
+
+class LiveVideo:
+    """A camera or network stream, whose frames can be read only once.
+
+    Args:
+        source: Index of a camera, or a URL that OpenCV opens.
+
+    Raises:
+        VideoError: It cannot be opened.
+    """
+
+    length = None
+
+    def __init__(self, source: Union[int, str]) -> None:
+        self.source = source
+        self._capture = cv2.VideoCapture(source)
+        if not self._capture.isOpened():
+            raise VideoError(f'camera or stream {source} cannot be opened')
+        self.fps: Optional[float] = self._capture.get(cv2.CAP_PROP_FPS) or None
+
+    def __iter__(self) -> Iterator[np.ndarray]:
+        return self
+
+    def __next__(self) -> np.ndarray:
+        ok, image = self._capture.read()
+        if not ok:
+            self._capture.release()
+            raise StopIteration
+        return image
+
+
+def open_video(source: Union[int, str, os.PathLike[str]]) -> Iterable[FrameLike]:
+    """Find out what kind of video a name stands for.
+
+    Args:
+        source: A video file, a folder of images, a glob pattern of images, the
+            index of a camera or the URL of a stream. The images are taken in
+            natural order: ``frame_2`` comes before ``frame_10``.
+
+    Returns:
+        :class:`VideoFile`, :class:`LiveVideo`, or a list of image files.
+
+    Raises:
+        FileNotFoundError: There is no such file, nor images.
+        VideoError: It is no video.
+    """
+    if isinstance(source, int):
+        return LiveVideo(source)
+    source = os.fspath(source)
+    if '://' in source:
+        return LiveVideo(source)
+    if osp.isdir(source):
+        names = [osp.join(source, name) for name in os.listdir(source)]
+    elif not osp.exists(source) and glob.has_magic(source):
+        names = glob.glob(source, recursive=True)
+    else:
+        return VideoFile(source)
+    names = [name for name in names if name.lower().endswith(IMAGE_SUFFIXES)]
+    if not names:
+        raise FileNotFoundError(
+            f'{source} has no images ({", ".join(IMAGE_SUFFIXES)}): zero frames'
+        )
+    return sorted(names, key=_natural_key)
+
+
+def read_frames(video: Iterable[FrameLike]) -> Iterator[Frame]:
+    """Read a video's frames, and check them.
+
+    Args:
+        video: Images (H, W, 3), BGR, uint8, or files of such.
+
+    Yields:
+        The frames.
+
+    Raises:
+        VideoError: There are none, one is not an image, or has another size
+            than the first.
+    """
+    size = None
+    for frame_id, item in enumerate(video):
+        frame = load_frame(item, frame_id)
+        size = size or frame.image.shape
+        check_size(frame, size, frame_id)
+        yield frame
+    if size is None:
+        raise VideoError(f'{_name(video)} has zero frames')
+
+
+def pick_spread_frames(
+    video: Iterable[FrameLike], count: int
+) -> Tuple[List[int], List[Frame], int]:
+    """Pick frames from all over a video, as ``test_with_adaptive_stride`` does.
+
+    A sequence is asked for these frames alone. Anything else is read from its
+    start to its end, once if ``video.length`` or ``len(video)`` is right, else
+    twice. No other frames are kept.
+
+    Of a video that can be read only in part, that part is taken.
+
+    Args:
+        video: As for :func:`read_frames`.
+        count: Number of frames. A short video gives some of them repeatedly.
+
+    Returns:
+        Their positions, the frames, and the number of frames in the video.
+
+    Raises:
+        VideoError: Not even the first frame can be read.
+    """
+    length = _expected_length(video)
+    while True:
+        wanted = spread(length, count) if length else []
+        if isinstance(video, Sequence) and length:
+            picked, seen = _pick_from_sequence(video, wanted, length)
+        else:
+            picked, seen = _pick_while_reading(video, wanted)
+        if seen == length:
+            return wanted, [picked[i] for i in wanted], length
+        length = seen
+
+
+def spread(length: int, count: int) -> List[int]:
+    """Positions of ``count`` frames from the first to the last of ``length``."""
+    stride = (length - 1) / max(count - 1, 1)
+    return [round(i * stride) for i in range(count)]
+
+
+def _pick_from_sequence(
+    video: Sequence[FrameLike], wanted: List[int], length: int
+) -> Tuple[Dict[int, Frame], int]:
+    picked: Dict[int, Frame] = {}
+    for i in wanted:
+        try:
+            picked[i] = load_frame(video[i], i)
+            check_size(picked[i], picked[0].image.shape, i)
+        except VideoError:
+            if i == 0:
+                raise
+            return picked, i
+    return picked, length
+
+
+def _pick_while_reading(
+    video: Iterable[FrameLike], wanted: List[int]
+) -> Tuple[Dict[int, Frame], int]:
+    picked: Dict[int, Frame] = {}
+    seen = 0
+    try:
+        for frame in read_frames(video):
+            if seen in wanted:
+                picked[seen] = frame
+            seen += 1
+    except VideoError:
+        if seen == 0:
+            raise
+    return picked, seen
+
+
+def _expected_length(video: Any) -> Optional[int]:
+    if hasattr(video, '__len__'):
+        return len(video)
+    return getattr(video, 'length', None)
+
+
+def load_frame(item: Union[Frame, FrameLike], frame_id: int) -> Frame:
+    """Read a frame, and check it.
+
+    Raises:
+        VideoError: It is no image (H, W, 3), BGR, uint8, nor the file of one.
+    """
+    if isinstance(item, Frame):
+        return item
+    path = None
+    if not isinstance(item, np.ndarray):
+        path = os.fspath(item)
+        try:
+            item = mmcv.imread(path)
+        except (OSError, cv2.error) as error:
+            raise VideoError(f'frame {frame_id}: {error}') from error
+        if item is None:
+            raise VideoError(f'frame {frame_id}: {path} cannot be read as an image')
+    if item.ndim != 3 or item.shape[2] != 3 or item.dtype != np.uint8:
+        raise VideoError(
+            f'frame {frame_id}: expected an image (H, W, 3) of uint8, got '
+            f'{item.shape} of {item.dtype}'
+        )
+    return Frame(item, path)
+
+
+def check_size(frame: Frame, size: Tuple[int, ...], frame_id: int) -> None:
+    """Raise a VideoError unless a frame has the shape of the frames before it."""
+    if frame.image.shape != size:
+        height, width = frame.image.shape[:2]
+        raise VideoError(
+            f'frame {frame_id}{f" ({frame.path})" if frame.path else ""} has the size '
+            f'{width}x{height}, the frames before it have {size[1]}x{size[0]}: the '
+            'frames of a video must be of one size'
+        )
+
+
+def _natural_key(name: str) -> List[Tuple[int, str]]:
+    parts = re.split(r'(\d+)', name)  # every second one is a number
+    return [(int(p), '') if i % 2 else (-1, p) for i, p in enumerate(parts)]
+
+
+def _name(video: Any) -> str:
+    return getattr(video, 'path', 'the video')
