@@ -25,10 +25,11 @@ def shrink(model: Any) -> None:
     """Make the backbone narrow and at most 6 blocks deep a stage, in place."""
     backbone = model.detector.backbone
     scale = backbone.embed_dims // WIDTH
-    backbone.update(embed_dims=WIDTH, num_heads=(1, 2, 4, 8), init_cfg=None)
-    if 'Pyramid' in backbone.type:
+    backbone.update(embed_dims=WIDTH, init_cfg=None)
+    if 'Pyramid' in backbone.type:  # its numbers of heads also set its channels
         backbone.update(num_layers=[1, 1, 1, 1])
     else:
+        backbone.update(num_heads=(1, 2, 4, 8))
         backbone.depths = [min(depth, 6) for depth in backbone.depths]
     neck = model.detector.neck
     neck.in_channels = [channels // scale for channels in neck.in_channels]

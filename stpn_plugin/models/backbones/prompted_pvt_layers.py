@@ -1,0 +1,187 @@
+"""Pyramid Vision Transformer layers over prompted tokens.
+
+*Prompted tokens* are one tensor ``(B, P + H * W, C)``: the ``P`` prompts of
+each image first, its ``H * W`` patches after them. With ``P = 0`` every layer
+here computes exactly what mmdet's layer of the same place computes.
+
+A prompt has no position, but PVT convolves: to merge patches, to reduce keys
+and values, inside the MLP. Every convolution takes a prompt for a map that
+holds it everywhere, see :func:`convolve`.
+
+Each layer adopts the sub-modules of a built mmdet layer, so parameters, their
+names and their initialisation stay mmdet's.
+"""
+
+from __future__ import annotations
+
+from typing import Iterable, Tuple
+
+import torch
+import torch.nn.functional as F
+import torch.utils.checkpoint as cp
+from mmdet.models.backbones.pvt import (
+    MixFFN,
+    PVTEncoderLayer,
+    SpatialReductionAttention,
+)
+from mmdet.models.layers import PatchEmbed, nchw_to_nlc, nlc_to_nchw
+from torch import Tensor, nn
+
+
+def convolve_constant(conv: nn.Conv2d, x: Tensor) -> Tensor:
+    """What a convolution makes of maps that have one value per channel.
+
+    That is, inside of the map: the border's padding is left out.
+
+    Args:
+        conv: Any 2D convolution.
+        x: Values of P maps, (B, C, P).
+
+    Returns:
+        Values (B, C', P).
+    """
+    kernel = conv.weight.sum(dim=(2, 3)).unsqueeze(-1)
+    return F.conv1d(x, kernel, conv.bias, groups=conv.groups)
+
+
+def convolve(
+    layers: Iterable[nn.Module], tokens: Tensor, hw_shape: Tuple[int, int]
+) -> Tuple[Tensor, Tuple[int, int]]:
+    """Run convolutions, and elementwise layers among them, on prompted tokens.
+
+    Patches form a map. Each prompt is taken for a map that holds it
+    everywhere, of which a convolution makes a constant map again: the same
+    prompt times the sum of the kernel. This needs no parameters, works for
+    any stride, and the weights meet what flat regions taught them. For the
+    kernel of a patch merging it is what Swin's ``cat(p, p, p, p)`` is.
+
+    Args:
+        layers: Layers from maps (B, C, H, W) to maps (B, C', H', W').
+        tokens: (B, P + H * W, C).
+        hw_shape: (H, W) of the patches.
+
+    Returns:
+        Tokens (B, P + H' * W', C') and (H', W').
+    """
+    num_prompts = tokens.shape[1] - hw_shape[0] * hw_shape[1]
+    maps = nlc_to_nchw(tokens[:, num_prompts:], hw_shape)
+    prompts = tokens[:, :num_prompts].transpose(1, 2)
+    for layer in layers:
+        maps = layer(maps)
+        if num_prompts:
+            is_conv = isinstance(layer, nn.Conv2d)
+            prompts = convolve_constant(layer, prompts) if is_conv else layer(prompts)
+    hw_shape = (maps.shape[2], maps.shape[3])
+    patches = nchw_to_nlc(maps)
+    if num_prompts:
+        return torch.cat((prompts.transpose(1, 2), patches), dim=1), hw_shape
+    return patches, hw_shape
+
+
+class PromptedPatchMerging(nn.Module):
+    """The patch embedding between two stages, over prompted tokens.
+
+    Args:
+        embed: The built mmdet layer whose parameters are adopted.
+    """
+
+    def __init__(self, embed: PatchEmbed) -> None:
+        super().__init__()
+        self.projection = embed.projection
+        self.norm = embed.norm
+
+    def forward(
+        self, tokens: Tensor, hw_shape: Tuple[int, int]
+    ) -> Tuple[Tensor, Tuple[int, int]]:
+        """Shrink the map; keep the number of prompts.
+
+        Args:
+            tokens: (B, P + H * W, C).
+            hw_shape: (H, W) of the patches.
+
+        Returns:
+            Tokens (B, P + H' * W', C') and (H', W').
+        """
+        tokens, hw_shape = convolve([self.projection], tokens, hw_shape)
+        return self.norm(tokens), hw_shape
+
+
+class PromptedSpatialReductionAttention(nn.Module):
+    """Attention of all tokens to prompts and spatially reduced patches.
+
+    Prompts and patches are queries. Keys and values are the patches after
+    the strided convolution and its norm, and all prompts: their number is
+    not reduced, but they pass the same convolution and norm, so that keys
+    of prompts and of patches are alike.
+
+    Args:
+        attention: The built mmdet layer whose parameters are adopted.
+    """
+
+    def __init__(self, attention: SpatialReductionAttention) -> None:
+        super().__init__()
+        self.sr_ratio = attention.sr_ratio
+        self.attn = attention.attn
+        self.proj_drop = attention.proj_drop
+        self.dropout_layer = attention.dropout_layer
+        if self.sr_ratio > 1:
+            self.sr = attention.sr
+            self.norm = attention.norm
+
+    def forward(self, tokens: Tensor, hw_shape: Tuple[int, int]) -> Tensor:
+        """Attend; tokens (B, P + H * W, C) in, the same shape out."""
+        reduced = tokens
+        if self.sr_ratio > 1:
+            reduced, _ = convolve([self.sr], tokens, hw_shape)
+            reduced = self.norm(reduced)
+        reduced = reduced.transpose(0, 1)
+        out, _ = self.attn(tokens.transpose(0, 1), reduced, reduced)
+        return self.dropout_layer(self.proj_drop(out.transpose(0, 1)))
+
+
+class PromptedMixFFN(nn.Module):
+    """MLP with a depth-wise convolution, over prompted tokens.
+
+    Args:
+        ffn: The built mmdet layer whose parameters are adopted.
+    """
+
+    def __init__(self, ffn: MixFFN) -> None:
+        super().__init__()
+        self.layers = ffn.layers
+        self.dropout_layer = ffn.dropout_layer
+
+    def forward(self, tokens: Tensor, hw_shape: Tuple[int, int]) -> Tensor:
+        """Tokens (B, P + H * W, C) in, the same shape out."""
+        out, _ = convolve(self.layers, tokens, hw_shape)
+        return self.dropout_layer(out)
+
+
+class PromptedPVTLayer(nn.Module):
+    """A PVT encoder layer over prompted tokens.
+
+    Norms, stochastic depth and both residual sums treat prompts and patches
+    alike.
+
+    Args:
+        layer: The built mmdet layer whose parameters are adopted.
+        with_cp: Whether to recompute activations in the backward pass.
+    """
+
+    def __init__(self, layer: PVTEncoderLayer, with_cp: bool) -> None:
+        super().__init__()
+        self.with_cp = with_cp
+        self.norm1 = layer.norm1
+        self.attn = PromptedSpatialReductionAttention(layer.attn)
+        self.norm2 = layer.norm2
+        self.ffn = PromptedMixFFN(layer.ffn)
+
+    def _forward(self, tokens: Tensor, hw_shape: Tuple[int, int]) -> Tensor:
+        tokens = tokens + self.attn(self.norm1(tokens), hw_shape)
+        return tokens + self.ffn(self.norm2(tokens), hw_shape)
+
+    def forward(self, tokens: Tensor, hw_shape: Tuple[int, int]) -> Tensor:
+        """Tokens (B, P + H * W, C) in, the same shape out."""
+        if self.with_cp and tokens.requires_grad:
+            return cp.checkpoint(self._forward, tokens, hw_shape, use_reentrant=False)
+        return self._forward(tokens, hw_shape)
