@@ -1,13 +1,19 @@
 """Checkpoint files: from others' releases, and for one's own."""
 
 from .checkpoint_file import Checkpoint, read_checkpoint, write_checkpoint
-from .convert import Conversion, convert_checkpoint, convert_weights
+from .convert import (
+    Conversion,
+    build_model,
+    convert_checkpoint,
+    convert_weights,
+)
 from .names import rename
 from .publish import publish_checkpoint
 
 __all__ = [
     'Checkpoint',
     'Conversion',
+    'build_model',
     'convert_checkpoint',
     'convert_weights',
     'publish_checkpoint',
