@@ -34,9 +34,8 @@ _REBUILT = {
     ('torch._utils', '_rebuild_tensor'): torch._utils._rebuild_tensor,
     ('torch._utils', '_rebuild_tensor_v2'): torch._utils._rebuild_tensor_v2,
     ('torch._utils', '_rebuild_parameter'): torch._utils._rebuild_parameter,
-    # How torch.load itself asks for the class of raw bytes.
+    # torch.load knows the other storages itself
     ('torch.storage', 'UntypedStorage'): getattr(torch, 'UntypedStorage', Inert),
-    ('torch', 'UntypedStorage'): getattr(torch, 'UntypedStorage', Inert),
 }
 
 

@@ -106,6 +106,8 @@ def test_foreign_objects_are_left_out(tmp_path: Path, zipped: bool) -> None:
     weights['parameter'] = torch.nn.Parameter(WEIGHT)
     weights['view'] = WEIGHT.t()
     weights['index'] = torch.arange(3)
+    weights['mask'] = torch.tensor([True, False])
+    weights['bfloat16'] = WEIGHT.bfloat16()
     meta = dict(
         CLASSES=('a', 'b'),
         epoch=9,

@@ -345,3 +345,24 @@ def test_timm_itself() -> None:
         wanted = theirs.forward_features(image).flatten(1, -2)
         features = backbone(image)[-1].flatten(2).transpose(1, 2)
     torch.testing.assert_close(features, wanted, rtol=1e-4, atol=1e-4)
+
+
+@pytest.mark.parametrize(
+    'base',
+    [
+        'cascade_rcnn/cascade-rcnn_r50_fpn_1x_coco.py',
+        'retinanet/retinanet_r50_fpn_1x_coco.py',
+        'deformable_detr/deformable-detr_r50_16xb2-50e_coco.py',
+    ],
+)
+def test_classes_of_other_detectors(tmp_path: Path, base: str) -> None:
+    cfg = tiny_config()
+    cfg.model.detector = tiny_models.detector(base)
+    cfg.dump(str(tmp_path / 'config.py'))
+    names = ['a', 'b', 'c']
+    assert len(names) == tiny_models.NUM_CLASSES
+    content = dict(state_dict=build_model(cfg).state_dict(), meta=dict(CLASSES=names))
+    options = ('--config', tmp_path / 'config.py')
+    status, written = convert(tmp_path / 'a.pth', content, *options)
+    assert status == 0
+    assert written['meta']['dataset_meta']['CLASSES'] == tuple(names)
