@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Dict, List, Mapping, Optional, Tuple, Union
+from typing import Any, Dict, Mapping, Optional, Tuple, Union
 
 import torch.nn.functional as F
 from mmdet.models.backbones.swin import SwinTransformer
@@ -71,7 +71,9 @@ class STPNSwinTransformer(SwinTransformer):
         self.stages = ModuleList([PromptedSwinStage(stage) for stage in self.stages])
         self.prompt_dropout = nn.Dropout(prompt_drop_rate)
 
-    def forward(self, x: Tensor, prompts: Optional[Prompts] = None) -> List[Tensor]:
+    def forward(
+        self, x: Tensor, prompts: Optional[Prompts] = None
+    ) -> Tuple[Tensor, ...]:
         """Extract features.
 
         Args:
@@ -118,7 +120,7 @@ class STPNSwinTransformer(SwinTransformer):
                 outs.append(out.contiguous())
             if stage.downsample is not None:
                 tokens, hw_shape = stage.downsample(tokens, hw_shape)
-        return outs
+        return tuple(outs)
 
     def _prepend(self, prompts: Tensor, tokens: Tensor) -> Tensor:
         if isinstance(prompts, Tensor):  # else: the error is prepend_prompts'
