@@ -4,3 +4,7 @@ custom_imports = dict(imports=['stpn_plugin'], allow_failed_imports=False)
 
 # `--auto-scale-lr` scales the learning rate linearly from 8 images an iteration.
 auto_scale_lr = dict(enable=False, base_batch_size=8)
+
+# Draws detections; to TensorBoard or Weights & Biases too with another backend:
+# visualizer.vis_backends.0.type=TensorboardVisBackend (or WandbVisBackend).
+visualizer = dict(type='DetLocalVisualizer')

@@ -1,13 +1,29 @@
 """Inference on videos."""
 
+from .result_writers import (
+    CocoWriter,
+    CsvWriter,
+    DetectionDrawer,
+    FrameWriter,
+    ResultWriter,
+    VideoWriter,
+    select_detections,
+)
 from .video_detector import VideoDetector, VideoStream
 from .video_io import LiveVideo, VideoError, VideoFile, open_video
 
 __all__ = [
+    'CocoWriter',
+    'CsvWriter',
+    'DetectionDrawer',
+    'FrameWriter',
     'LiveVideo',
+    'ResultWriter',
     'VideoDetector',
     'VideoError',
     'VideoFile',
     'VideoStream',
+    'VideoWriter',
     'open_video',
+    'select_detections',
 ]

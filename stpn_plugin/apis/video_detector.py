@@ -128,7 +128,8 @@ class VideoDetector:
         video: Video,
         batch_size: int = 1,
         num_support_frames: Optional[int] = None,
-    ) -> Iterator[TrackDataSample]:
+        with_frames: bool = False,
+    ) -> Iterator[Any]:
         """Detect in a whole video; its prompts look at all of it.
 
         The video is read twice: once to pick support frames spread over it, as
@@ -143,18 +144,20 @@ class VideoDetector:
             batch_size: Frames in one forward pass.
             num_support_frames: Defaults to ``num_ref_imgs`` of the config's
                 test dataset.
+            with_frames: Whether to give each frame along with its result.
 
-        Yields:
-            For each frame a sample with ``pred_det_instances`` in the frame's
-            pixels, on the CPU: ``bboxes`` (N, 4), ``scores`` (N,) and
-            ``labels`` (N,).
+        Returns:
+            Iterator that gives for each frame a ``TrackDataSample``, on the
+            CPU, or a pair of the image (H, W, 3) and it. The detections are
+            its ``pred_det_instances``: ``bboxes`` (N, 4) in pixels of the
+            frame, ``scores`` (N,) and ``labels`` (N,).
 
         Raises:
             FileNotFoundError: There is no such file.
             TypeError: ``video`` can be read only once.
             VideoError: The video has no frames, can be read only in part, or
                 has frames of different sizes. The frames before the faulty one
-                have been yielded by then, supported by one another.
+                have been given by then, supported by one another.
         """
         frames = _opened(video)
         if self.needs_memory and iter(frames) is frames:
@@ -163,7 +166,9 @@ class VideoDetector:
                 'once; detect online with stream(), or give a list'
             )
         count = num_support_frames or self._num_support_frames
-        return self._detect_video(frames, batch_size, count)
+        return _pairs_or_results(
+            self._detect_video(frames, batch_size, count), with_frames
+        )
 
     def stream(self, references: Optional[PastReferences] = None) -> VideoStream:
         """Open a stream of frames that are detected as they come (online).
@@ -230,7 +235,7 @@ class VideoDetector:
 
     def _detect_video(
         self, video: Iterable[FrameLike], batch_size: int, count: int
-    ) -> Iterator[TrackDataSample]:
+    ) -> Iterator[Tuple[Frame, TrackDataSample]]:
         memory = length = None
         if self.needs_memory:
             frame_ids, support, length = pick_spread_frames(video, count)
@@ -241,7 +246,7 @@ class VideoDetector:
             with self._inference():
                 inputs, samples = self._preprocess(packed)
                 results = self._predict([memory] * len(batch), inputs, samples)
-            yield from results
+            yield from zip((frame for _, frame in batch), results)
 
     def _remember(
         self, frame_ids: List[int], support: List[Frame], length: int
@@ -348,26 +353,29 @@ class VideoStream:
         """
         return self._detector.push([self], [frame])[0]
 
-    def run(self, video: Video, batch_size: int = 1) -> Iterator[TrackDataSample]:
+    def run(
+        self, video: Video, batch_size: int = 1, with_frames: bool = False
+    ) -> Iterator[Any]:
         """Detect in all frames of a video, which is read once.
 
         Args:
             video: As for :meth:`VideoDetector.detect_video`, or one that can be
                 read only once, such as a camera.
             batch_size: Frames in one forward pass. All of them are waited for.
+            with_frames: Whether to give each frame along with its result.
 
         Returns:
-            Iterator over the results; see :meth:`VideoDetector.detect_video`.
+            As of :meth:`VideoDetector.detect_video`.
 
         Raises:
             FileNotFoundError: There is no such file.
             VideoError: The video has no frames, can be read only in part, or
                 has frames of different sizes. The frames before the faulty one
-                have been yielded by then.
+                have been given by then.
         """
         batches = _batches(read_frames(_opened(video)), batch_size)
-        results = (self._detector.push([self] * len(b), b) for b in batches)
-        return itertools.chain.from_iterable(results)
+        pairs = (zip(b, self._detector.push([self] * len(b), b)) for b in batches)
+        return _pairs_or_results(itertools.chain.from_iterable(pairs), with_frames)
 
     def check(self, item: Union[Frame, FrameLike], frame_id: int) -> Frame:
         """Read a frame; raises a VideoError if it does not fit the stream."""
@@ -401,6 +409,14 @@ class VideoStream:
 
 def _opened(video: Video) -> Iterable[FrameLike]:
     return open_video(video) if isinstance(video, (str, os.PathLike)) else video
+
+
+def _pairs_or_results(
+    pairs: Iterable[Tuple[Frame, TrackDataSample]], with_frames: bool
+) -> Iterator[Any]:
+    if with_frames:
+        return ((frame.image, result) for frame, result in pairs)
+    return (result for _, result in pairs)
 
 
 def _batches(items: Iterable[T], size: int) -> Iterator[List[T]]:

@@ -161,8 +161,10 @@ def test_show_dir_changes_visualizers_that_draw_tracks(checkpoint: Path) -> None
     config = (
         ROOT / 'configs/vid/stpn/stpn_faster-rcnn_swin-t_fpn_8xb1-9e_imagenetvid.py'
     )
+    tracks = ('--cfg-options', 'visualizer.type=TrackLocalVisualizer')
     plain, shown = (
-        test_cfg(config, checkpoint, *args) for args in ((), ('--show-dir', 'shown'))
+        test_cfg(config, checkpoint, *args, *tracks)
+        for args in ((), ('--show-dir', 'shown'))
     )
     assert plain.visualizer.type == 'TrackLocalVisualizer'
     assert shown.visualizer == dict(plain.visualizer, type='DetLocalVisualizer')

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import os.path as osp
+from typing import Any, Sequence
 
 from mmengine.evaluator import DumpResults
 from mmengine.fileio import dump
@@ -29,6 +30,20 @@ class DumpVideoResults(BaseVideoMetric, DumpResults):
     def __init__(self, out_file_path: str) -> None:
         super().__init__(out_file_path=out_file_path)
         os.makedirs(osp.dirname(osp.abspath(out_file_path)), exist_ok=True)
+
+    def process(self, data_batch: Any, predictions: Sequence[dict]) -> None:
+        """Take over the predictions of a batch.
+
+        Args:
+            data_batch (Any): What the model was given.
+            predictions (Sequence[dict]): Its predictions, one per image.
+        """
+        # `pred_track_instances` are the same detections, for a visualizer.
+        predictions = [
+            {k: v for k, v in prediction.items() if k != 'pred_track_instances'}
+            for prediction in predictions
+        ]
+        super().process(data_batch, predictions)
 
     def compute_metrics(self, results: list) -> dict:
         """Write the file.

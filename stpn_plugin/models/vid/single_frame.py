@@ -5,8 +5,10 @@ from __future__ import annotations
 from typing import Dict, List, Optional, Tuple, Union
 
 from mmdet.structures import DetDataSample
+from mmengine.structures import InstanceData
 from mmtrack.models.vid import BaseVideoDetector
 from mmtrack.registry import MODELS
+from mmtrack.structures import TrackDataSample
 from mmtrack.utils import ConfigType, OptConfigType, OptMultiConfig, SampleList
 from torch import Tensor
 
@@ -91,12 +93,21 @@ class SingleFrameDetector(BaseVideoDetector):
         """
         det_samples = [DetDataSample(metainfo=s.metainfo) for s in data_samples]
         det_samples = self.detector.predict(img, det_samples, rescale=rescale)
-        results = []
-        for data_sample, det_sample in zip(data_samples, det_samples):
-            result = data_sample.clone()
-            result.pred_det_instances = det_sample.pred_instances
-            results.append(result)
-        return results
+        return [
+            self.make_result(data_sample, det_sample.pred_instances)
+            for data_sample, det_sample in zip(data_samples, det_samples)
+        ]
+
+    @staticmethod
+    def make_result(
+        data_sample: TrackDataSample, instances: InstanceData
+    ) -> TrackDataSample:
+        """The sample with its detections; that given is untouched."""
+        result = data_sample.clone()
+        result.pred_det_instances = instances
+        # Where mmtrack's TrackLocalVisualizer looks. They have no instances_id.
+        result.pred_track_instances = instances
+        return result
 
     @staticmethod
     def key_frames(inputs: Dict[str, Tensor]) -> Tensor:

@@ -159,9 +159,7 @@ class STPNSelsa(STPN):
                 [data_samples[i]],
                 rescale=rescale,
             )
-            result = data_samples[i].clone()
-            result.pred_det_instances = instances
-            results.append(result)
+            results.append(self.make_result(data_samples[i], instances))
         return results
 
     def update(

@@ -1,0 +1,282 @@
+from __future__ import annotations
+
+import weakref
+from pathlib import Path
+from typing import Iterator, List
+
+import mmcv
+import numpy as np
+import pytest
+import torch
+from mmtrack.structures import TrackDataSample
+
+from stpn_plugin.apis import VideoDetector, VideoError
+from stpn_plugin.models.vid import PastReferences
+from tests.test_apis.conftest import (
+    MODEL_OF,
+    assert_same,
+    make_config,
+    make_online,
+    save_weights,
+    test_on_dataset,
+)
+from tests.tiny_data import CLASSES
+
+
+def of_first_video(results: List[TrackDataSample]) -> List[TrackDataSample]:
+    return [result for result in results if result.video_id == 1]
+
+
+@pytest.fixture(scope='module')
+def detector(data_root: Path) -> VideoDetector:
+    cfg = make_config(data_root)
+    return VideoDetector(cfg, save_weights(cfg, data_root / 'stpn.pth'), 'cpu')
+
+
+@pytest.fixture(scope='module')
+def frames(video_dir: Path) -> List[np.ndarray]:
+    return [mmcv.imread(str(path)) for path in sorted(video_dir.iterdir())]
+
+
+@pytest.mark.parametrize('name', MODEL_OF)
+def test_whole_video_as_in_a_test_run(
+    name: str, data_root: Path, video_dir: Path, tmp_path: Path
+) -> None:
+    cfg = make_config(data_root, **MODEL_OF[name])
+    checkpoint = save_weights(cfg, tmp_path / 'weights.pth')
+    expected = of_first_video(test_on_dataset(cfg, checkpoint))
+    detector = VideoDetector(cfg, checkpoint, 'cpu')
+    assert_same(list(detector.detect_video(video_dir)), expected)
+    # Kernels may add up in another order for a batch.
+    batched = detector.detect_video(video_dir, batch_size=4)
+    assert_same(list(batched), expected, rtol=1e-4, atol=1e-3)
+
+
+@pytest.mark.parametrize('name', ['single frame', 'attention', 'deep', 'learned'])
+def test_stream_as_in_an_online_test_run(
+    name: str, data_root: Path, frames: List[np.ndarray], tmp_path: Path
+) -> None:
+    cfg = make_online(make_config(data_root, **MODEL_OF[name]))
+    checkpoint = save_weights(cfg, tmp_path / 'weights.pth')
+    expected = of_first_video(test_on_dataset(cfg, checkpoint))
+    detector = VideoDetector(cfg, checkpoint, 'cpu')
+    stream = detector.stream()
+    assert_same([stream.push(frame) for frame in frames], expected)
+    # Prompts change within these batches.
+    batched = detector.stream().run(frames, batch_size=4)
+    assert_same(list(batched), expected, rtol=1e-4, atol=1e-3)
+
+
+def test_whole_video_on_a_config_for_online_tests(
+    data_root: Path, detector: VideoDetector, frames: List[np.ndarray]
+) -> None:
+    cfg = make_online(make_config(data_root))
+    online = VideoDetector(cfg, str(data_root / 'stpn.pth'), 'cpu')
+    assert_same(
+        list(online.detect_video(frames, num_support_frames=4)),
+        list(detector.detect_video(frames)),
+    )
+    # Without a number it is that of the online policy.
+    assert_same(
+        list(online.detect_video(frames)),
+        list(detector.detect_video(frames, num_support_frames=2)),
+    )
+
+
+def test_support_frames_of_the_whole_video_count(
+    detector: VideoDetector, frames: List[np.ndarray]
+) -> None:
+    first = next(detector.detect_video(frames))
+    dark_end = [*frames[:-1], np.zeros_like(frames[0])]
+    other = next(detector.detect_video(dark_end))
+    assert not torch.equal(
+        first.pred_det_instances.scores, other.pred_det_instances.scores
+    )
+
+
+def test_streams_do_not_mix(detector: VideoDetector, frames: List[np.ndarray]) -> None:
+    references = PastReferences(num_frames=2, interval=2)
+    videos = [frames, frames[::-1], [frame[:, :64].copy() for frame in frames]]
+    alone = [list(detector.stream(references).run(video)) for video in videos]
+    streams = [detector.stream(references) for _ in videos]
+    together: List[List[TrackDataSample]] = [[] for _ in videos]
+    for images in zip(*videos):
+        next(detector.detect_video(frames))  # nor with whole videos
+        for results, result in zip(together, detector.push(streams, images)):
+            results.append(result)
+    for results, expected in zip(together, alone):
+        assert_same(results, expected, rtol=1e-4, atol=1e-3)
+    assert [stream.num_frames for stream in streams] == [len(frames)] * 3
+
+
+def test_stream_uses_no_future_frames(
+    detector: VideoDetector, frames: List[np.ndarray]
+) -> None:
+    first, second = (
+        [detector.stream().push(frames[0])],
+        list(detector.stream().run(frames)),
+    )
+    assert_same(first, second[:1])
+
+
+class Generated:
+    """A video that counts how many of its frames are kept at a time."""
+
+    def __init__(self, length: int) -> None:
+        self.length = length
+        self.most = 0
+        self._kept: List[weakref.ref] = []
+
+    def __iter__(self) -> Iterator[np.ndarray]:
+        for i in range(self.length):
+            frame = np.full((64, 96, 3), i, np.uint8)
+            self._kept = [ref for ref in self._kept if ref() is not None]
+            self._kept.append(weakref.ref(frame))
+            self.most = max(self.most, len(self._kept))
+            yield frame
+
+
+@pytest.mark.parametrize('online', [False, True])
+def test_bounded_memory(detector: VideoDetector, online: bool) -> None:
+    video = Generated(40)
+    if online:
+        results = detector.stream().run(video, batch_size=2)
+    else:
+        results = detector.detect_video(video, batch_size=2)
+    assert [result.frame_id for result in results] == list(range(40))
+    # Four support frames, two of the batch, two of the batch before, one to come.
+    assert 2 <= video.most <= 9
+
+
+def test_results(detector: VideoDetector, video_dir: Path) -> None:
+    paths = sorted(map(str, video_dir.iterdir()))
+    pairs = list(detector.detect_video(paths, with_frames=True))
+    for path, (image, result) in zip(paths, pairs):
+        assert np.array_equal(image, mmcv.imread(path))
+        assert result.img_path == path and result.ori_shape == (64, 96)
+        boxes = result.pred_det_instances.bboxes
+        assert boxes.device.type == 'cpu' and not boxes.requires_grad
+        assert boxes[:, 2].max() > 90 and boxes[:, 2::2].max() <= 96
+
+
+def test_faulty_frames(detector: VideoDetector, frames: List[np.ndarray]) -> None:
+    """What comes before is detected, with the support of its like."""
+    expected = list(detector.detect_video(frames[:3]))
+    for frame, message in (
+        (frames[3][:32], 'frame 3 has the size 96x32, the frames before it .* 96x64'),
+        (frames[3].astype(np.float32), 'frame 3: expected .* got .*float32'),
+        ('no_such.jpg', 'frame 3: .*no_such.jpg'),
+    ):
+        video = [*frames[:3], frame, *frames[4:]]
+        for source in (video, Wrapped(video)):
+            results = []
+            with pytest.raises(VideoError, match=message):
+                for result in detector.detect_video(source):
+                    results.append(result)
+            assert_same(results, expected)
+    stream = detector.stream()
+    stream.push(frames[0])
+    with pytest.raises(VideoError, match='frame 1 has the size'):
+        stream.push(frames[1][:32])
+    stream.push(frames[1])
+    assert stream.num_frames == 2
+
+
+class Wrapped:
+    """A video that is no sequence."""
+
+    def __init__(self, video: list) -> None:
+        self.video = video
+
+    def __iter__(self) -> Iterator:
+        return iter(self.video)
+
+
+def test_unusable_videos(detector: VideoDetector, frames: List[np.ndarray]) -> None:
+    for empty in ([], Wrapped([])):
+        with pytest.raises(VideoError, match='zero frames'):
+            list(detector.detect_video(empty))
+        with pytest.raises(VideoError, match='zero frames'):
+            list(detector.stream().run(empty))
+    with pytest.raises(TypeError, match='only once; detect online'):
+        detector.detect_video(iter(frames))
+    assert len(list(detector.stream().run(iter(frames)))) == 6
+    with pytest.raises(FileNotFoundError, match='no_such.mp4 does not exist'):
+        detector.detect_video('no_such.mp4')
+    with pytest.raises(ValueError, match='batch_size must be >= 1'):
+        list(detector.detect_video(frames, batch_size=0))
+
+
+def test_selsa_is_not_for_streams(data_root: Path) -> None:
+    detector = VideoDetector(make_config(data_root, **MODEL_OF['selsa']), device='cpu')
+    with pytest.raises(TypeError, match='cannot detect online; use detect_video'):
+        detector.stream()
+
+
+def test_class_names(data_root: Path, tmp_path: Path) -> None:
+    cfg = make_config(data_root)
+    assert VideoDetector(cfg, device='cpu').classes == CLASSES
+    names = tuple(f'class {i}' for i in range(30))
+    plain = save_weights(cfg, tmp_path / 'plain.pth')
+    named = save_weights(cfg, tmp_path / 'named.pth', dataset_meta=dict(CLASSES=names))
+    assert VideoDetector(cfg, plain, 'cpu').classes == CLASSES
+    assert VideoDetector(cfg, named, 'cpu').classes == names
+    cfg.test_dataloader.dataset.metainfo = dict(CLASSES=('dog',))
+    assert VideoDetector(cfg, plain, 'cpu').classes == ('dog',)
+
+
+def test_bad_checkpoints_and_configs(data_root: Path, tmp_path: Path) -> None:
+    cfg = make_config(data_root)
+    other = make_config(data_root, **MODEL_OF['single frame'])
+    with pytest.raises(ValueError, match='does not fit the model.*prompt_predictor'):
+        VideoDetector(cfg, save_weights(other, tmp_path / 'other.pth'), 'cpu')
+    with pytest.raises(FileNotFoundError, match='no_such.py'):
+        VideoDetector('no_such.py')
+    other.model = dict(
+        type='SELSA', detector=make_config(data_root, type='STPNSelsa').model.detector
+    )
+    with pytest.raises(TypeError, match='not SELSA; use init_model and inference_vid'):
+        VideoDetector(other, device='cpu')
+
+
+@pytest.mark.parametrize('name', ['attention', 'selsa'])
+def test_amp_on_cpu(name: str, data_root: Path, video_dir: Path) -> None:
+    cfg = make_config(data_root, **MODEL_OF[name])
+    plain = save_weights(cfg, data_root / 'amp.pth')
+    results, exact = (
+        list(VideoDetector(cfg, plain, 'cpu', amp=amp).detect_video(video_dir, 3))
+        for amp in (True, False)
+    )
+    assert_close_detections(results, exact)
+
+
+def assert_close_detections(
+    results: List[TrackDataSample], exact: List[TrackDataSample]
+) -> None:
+    """The best scores agree roughly, and are not the very same."""
+    for result, wanted in zip(results, exact):
+        scores = result.pred_det_instances.scores.float()
+        assert not torch.equal(scores, wanted.pred_det_instances.scores)
+        torch.testing.assert_close(
+            scores[:10], wanted.pred_det_instances.scores[:10], rtol=0.1, atol=0.01
+        )
+
+
+@pytest.mark.gpu
+@pytest.mark.parametrize('name', ['attention', 'deep', 'selsa'])
+def test_gpu(name: str, data_root: Path, video_dir: Path) -> None:
+    cfg = make_config(data_root, **MODEL_OF[name])
+    weights = save_weights(cfg, data_root / 'gpu.pth')
+    on_cpu = list(VideoDetector(cfg, weights, 'cpu').detect_video(video_dir))
+    on_gpu = list(VideoDetector(cfg, weights, 'cuda').detect_video(video_dir, 4))
+    for result, wanted in zip(on_gpu, on_cpu):
+        assert result.pred_det_instances.bboxes.device.type == 'cpu'
+        torch.testing.assert_close(
+            result.pred_det_instances.scores[:20],
+            wanted.pred_det_instances.scores[:20],
+            rtol=1e-3,
+            atol=1e-4,
+        )
+    for amp in (torch.float16, torch.bfloat16):
+        detector = VideoDetector(cfg, weights, 'cuda', amp=amp)
+        assert_close_detections(list(detector.detect_video(video_dir, 4)), on_cpu)
