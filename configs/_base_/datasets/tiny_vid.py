@@ -1,0 +1,64 @@
+# The set of projects/tiny_vid, as its generator and the two converters make it.
+_base_ = ['./imagenet_vid_stpn_style.py']
+
+data_root = 'data/tiny_vid/'
+num_support_frames = 2
+num_test_support_frames = 14
+batch_size = 16
+
+# In the order of the annotation files.
+metainfo = dict(CLASSES=('giant_panda', 'tiger', 'turtle', 'zebra'))
+
+train_pipeline = [
+    dict(type='FillSupportFrames', num_support_frames=num_support_frames),
+    dict(
+        type='TransformBroadcaster',
+        share_random_params=True,
+        transforms=[
+            dict(type='LoadImageFromFile'),
+            dict(type='LoadTrackAnnotations', with_instance_id=True),
+            dict(type='RandomFlip', prob=0.5),
+        ],
+    ),
+    dict(type='PackTrackInputs'),
+]
+test_pipeline = [
+    dict(
+        type='TransformBroadcaster',
+        share_random_params=True,
+        transforms=[dict(type='LoadImageFromFile')],
+    ),
+    dict(type='PackTrackInputs'),
+]
+
+vid_train, det_train = _base_.train_dataloader.dataset.datasets
+vid_train.update(data_root=data_root, metainfo=metainfo, pipeline=train_pipeline)
+vid_train.ref_img_sampler.update(num_ref_imgs=num_support_frames, frame_range=20)
+det_train.update(data_root=data_root, metainfo=metainfo, pipeline=train_pipeline)
+det_train.ref_img_sampler.update(num_ref_imgs=num_support_frames)
+
+train_dataloader = dict(
+    batch_size=batch_size,
+    num_workers=1,
+    dataset=dict(datasets=[vid_train, det_train]),
+)
+val_dataloader = dict(
+    num_workers=1,
+    dataset=dict(
+        data_root=data_root,
+        metainfo=metainfo,
+        pipeline=test_pipeline,
+        ref_img_sampler=dict(
+            num_ref_imgs=num_test_support_frames,
+            frame_range=[-num_test_support_frames // 2, num_test_support_frames // 2],
+        ),
+    ),
+)
+test_dataloader = val_dataloader
+
+val_ann_file = data_root + 'annotations/imagenet_vid_val.json'
+val_evaluator = [
+    dict(type='CocoVideoMetric', ann_file=val_ann_file, metric='bbox'),
+    dict(type='VIDMotionMetric', ann_file=val_ann_file),
+]
+test_evaluator = val_evaluator

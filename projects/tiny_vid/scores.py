@@ -1,0 +1,131 @@
+"""Score saved predictions on tiny_vid: all, sharp and deteriorated frames.
+
+Beside the AP stands that of a guesser: the same boxes and scores, with a class
+drawn at random for each box. What a detector earns above it, it
+earns by telling classes apart.
+
+Example:
+    $ python -m projects.tiny_vid.scores CONFIG results.pkl
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os.path as osp
+from typing import Dict, List, Optional, Sequence
+
+import numpy as np
+from mmengine.config import Config
+from rich.console import Console
+from rich.table import Table
+
+from stpn_plugin.engine.saved_run import SavedRun, load_saved_run
+from stpn_plugin.evaluation import MOTION_RANGES, vid_motion_ap
+
+MARKER = 'tiny_vid.json'
+NUM_GUESSES = 10
+
+
+def deteriorations(
+    data_root: str, img_paths: Sequence[Optional[str]]
+) -> List[Optional[str]]:
+    """Look up what is wrong with val frames.
+
+    Args:
+        data_root (str): Folder that the generator wrote.
+        img_paths (Sequence[str]): Files of val frames.
+
+    Returns:
+        list[Optional[str]]: The kind of deterioration of each frame, or None.
+
+    Raises:
+        FileNotFoundError: The folder is none of the generator's.
+    """
+    with open(osp.join(data_root, MARKER)) as file:
+        kinds = json.load(file)['deterioration']
+    found = []
+    for path in img_paths:
+        folder, name = osp.split(str(path))
+        video = osp.join('val', osp.basename(folder))
+        found.append(kinds[video][int(osp.splitext(name)[0])])
+    return found
+
+
+def ap50(run: SavedRun, frames: Optional[np.ndarray] = None) -> Dict[str, float]:
+    """AP50 in percent by motion speed: ``all``, ``fast``, ``medium``, ``slow``.
+
+    Args:
+        run (SavedRun): Predictions and ground truth.
+        frames (np.ndarray, optional): (number of frames,) bool, which to score.
+    """
+    picks = range(len(run.gts)) if frames is None else np.flatnonzero(frames)
+    scores = vid_motion_ap(
+        [run.gts[i] for i in picks], [run.dets[i] for i in picks], len(run.classes)
+    )
+    return {name: 100 * scores[name]['map'] for name in MOTION_RANGES}
+
+
+def guess(run: SavedRun, seed: int) -> SavedRun:
+    """The same boxes and scores with classes drawn at random."""
+    rng = np.random.default_rng(seed)
+    dets = [
+        dict(det, labels=rng.integers(len(run.classes), size=len(det['labels'])))
+        for det in run.dets
+    ]
+    return run._replace(dets=dets)
+
+
+def score(run: SavedRun, data_root: str) -> Dict[str, float]:
+    """AP50 in percent of a run.
+
+    Args:
+        run (SavedRun): Predictions on the val videos, and ground truth.
+        data_root (str): Folder that the generator wrote.
+
+    Returns:
+        dict[str, float]: ``all``, ``fast``, ``medium``, ``slow``; ``sharp`` and
+        ``deteriorated``, on these frames alone; and ``guess``, of boxes with
+        classes drawn at random, the mean of ten draws.
+    """
+    kinds = deteriorations(data_root, run.img_paths)
+    bad = np.array([kind is not None for kind in kinds])
+    guesses = [ap50(guess(run, seed))['all'] for seed in range(NUM_GUESSES)]
+    return dict(
+        ap50(run),
+        sharp=ap50(run, ~bad)['all'],
+        deteriorated=ap50(run, bad)['all'],
+        guess=float(np.mean(guesses)),
+    )
+
+
+def print_scores(scores: Dict[str, Dict[str, float]]) -> None:
+    """Print scores as a table, a row for each run.
+
+    Args:
+        scores (dict[str, dict[str, float]]): Scores by name of the run.
+    """
+    table = Table(title='AP50 on the val videos of tiny_vid')
+    table.add_column('run')
+    columns = list(next(iter(scores.values())))
+    for column in columns:
+        table.add_column(column, justify='right')
+    for name, values in scores.items():
+        table.add_row(name, *(f'{values[column]:.1f}' for column in columns))
+    Console().print(table)
+
+
+def main(argv: Optional[List[str]] = None) -> None:
+    """Run the command line."""
+    parser = argparse.ArgumentParser(description=__doc__.split('\n')[0])
+    parser.add_argument('config', help='config of the test run')
+    parser.add_argument('results', nargs='+', help='what tools/test.py --out wrote')
+    args = parser.parse_args(argv)
+    cfg = Config.fromfile(args.config)
+    data_root = cfg.test_dataloader.dataset.data_root
+    runs = [load_saved_run(cfg, path) for path in args.results]
+    print_scores({run.name: score(run, data_root) for run in runs})
+
+
+if __name__ == '__main__':
+    main()

@@ -1,0 +1,194 @@
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import xml.etree.ElementTree as ET
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from mmcv import imread
+
+from projects.tiny_vid import demo, scores
+from projects.tiny_vid.generate import (
+    CLASSES,
+    SPEEDS,
+    Settings,
+    generate,
+    main,
+    render_scene,
+    sample_scene,
+)
+from stpn_plugin.datasets.converters import convert_det, convert_vid
+from stpn_plugin.engine.saved_run import SavedRun
+from stpn_plugin.evaluation import motion_iou
+
+SMALL = Settings(train_videos=3, val_videos=3, frames=6, stills=5, extra_stills=1)
+
+
+@pytest.fixture(scope='module')
+def root(tmp_path_factory) -> Path:
+    folder = tmp_path_factory.mktemp('tiny') / 'vid'
+    generate(str(folder), SMALL)
+    return folder
+
+
+def contents(folder: Path) -> dict:
+    return {
+        str(path.relative_to(folder)): path.read_bytes()
+        for path in sorted(folder.rglob('*'))
+        if path.is_file()
+    }
+
+
+def test_same_seed_same_bytes(root: Path, tmp_path: Path) -> None:
+    generate(str(tmp_path / 'again'), SMALL)
+    assert contents(root) == contents(tmp_path / 'again')
+    generate(str(tmp_path / 'other'), replace(SMALL, seed=1))
+    assert contents(root) != contents(tmp_path / 'other')
+
+
+def test_real_converters_find_nothing_wrong(root: Path, tmp_path: Path) -> None:
+    reports = [
+        *convert_vid(str(root), str(tmp_path), strict=True),
+        *convert_det(str(root), str(tmp_path), strict=True),
+    ]
+    assert reports
+    val = json.loads((tmp_path / 'imagenet_vid_val.json').read_text())
+    assert len(val['images']) == 3 * 6 and len(val['annotations']) == 3 * 6
+    det = json.loads((tmp_path / 'imagenet_det_30plus1cls.json').read_text())
+    assert len(det['images']) == 6
+    assert det['annotations'][-1]['category_id'] == 31  # in no list, of no VID class
+
+
+def test_boxes_are_around_the_objects(root: Path) -> None:
+    video = 'val/ILSVRC2015_val_00000000'
+    kinds = json.loads((root / 'tiny_vid.json').read_text())['deterioration'][video]
+    frame = kinds.index(None)
+    img = imread(str(root / f'Data/VID/{video}/{frame:06d}.JPEG')).astype(float)
+    xml = ET.parse(root / f'Annotations/VID/{video}/{frame:06d}.xml')
+    x1, y1, x2, y2 = (
+        int(xml.findtext(f'object/bndbox/{key}'))
+        for key in ('xmin', 'ymin', 'xmax', 'ymax')
+    )
+    red_minus_blue = np.abs(img[..., 2] - img[..., 0])
+    inside = red_minus_blue[y1:y2, x1:x2].mean()
+    red_minus_blue[y1:y2, x1:x2] = np.nan
+    assert inside > 30
+    assert 0 <= x1 < x2 <= img.shape[1] and 0 <= y1 < y2 <= img.shape[0]
+
+
+def test_deteriorated_frames_do_not_tell_the_class() -> None:
+    """With any class, they have the same bytes; sharp frames differ."""
+    settings = replace(SMALL, frames=12)
+    scene = sample_scene(settings, np.random.default_rng(0))
+    clips = [render_scene(scene, [class_id])[0] for class_id in CLASSES]
+    bad = np.array([kind is not None for kind in scene.kinds])
+    assert bad.sum() == round(0.6 * 12)
+    for clip in clips[1:]:
+        assert (clip[bad] == clips[0][bad]).all()
+        assert (clip[~bad] != clips[0][~bad]).any(axis=(1, 2, 3)).all()
+
+
+def test_classes_have_one_mean_colour() -> None:
+    scene = sample_scene(SMALL, np.random.default_rng(1), still=True)
+    means = []
+    for class_id in CLASSES:
+        frames, _, boxes = render_scene(scene, [class_id])
+        x1, y1, x2, y2 = boxes[0, 0]
+        means.append(frames[0, y1:y2, x1:x2].reshape(-1, 3).mean(0))
+    assert np.ptp(means, axis=0).max() < 2  # of 255; patterns differ by 90 or more
+
+
+@pytest.mark.parametrize(
+    'speed, low, high', [('slow', 0.9, 1), ('medium', 0.7, 0.9), ('fast', 0, 0.7)]
+)
+def test_speeds_are_those_of_the_metric(speed: str, low: float, high: float) -> None:
+    settings = replace(SMALL, frames=20)
+    found = []
+    for seed in range(10):
+        scene = sample_scene(settings, np.random.default_rng(seed), speed)
+        boxes = render_scene(scene, [next(iter(CLASSES))])[2][:, 0]
+        frames = np.arange(len(boxes))
+        found.append(motion_iou(boxes.astype(float), frames, np.zeros(len(boxes))))
+    assert (
+        (np.concatenate(found) >= low) & (np.concatenate(found) <= high)
+    ).mean() > 0.8
+    assert set(SPEEDS) == {'slow', 'medium', 'fast'}
+
+
+@pytest.mark.parametrize(
+    'change, message',
+    [
+        (dict(frames=0), 'frames must be at least 1'),
+        (dict(deteriorated=1.5), 'fraction'),
+        (dict(objects=4), 'need a width'),
+    ],
+)
+def test_bad_settings(change: dict, message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        replace(SMALL, **change)
+
+
+def test_nothing_is_overwritten_by_accident(root: Path, tmp_path: Path) -> None:
+    with pytest.raises(SystemExit, match='use --overwrite'):
+        main([str(root)])
+    (tmp_path / 'photo.jpg').touch()
+    with pytest.raises(SystemExit, match='not made by this generator'):
+        main([str(tmp_path), '--overwrite'])
+    assert (tmp_path / 'photo.jpg').exists()
+
+
+def run_of(root: Path, labels: list) -> SavedRun:
+    """Perfect boxes in all val frames; ``labels`` by video."""
+    gts, dets, paths = [], [], []
+    for video, label in enumerate(labels):
+        for frame in range(SMALL.frames):
+            box = np.array([[10.0, 10, 40, 40]])
+            gts.append(
+                dict(bboxes=box, labels=np.array([video]), motion_ious=np.ones(1))
+            )
+            score = np.array([0.5 + 0.01 * frame])
+            dets.append(dict(bboxes=box, labels=np.array([label]), scores=score))
+            paths.append(
+                f'{root}/Data/VID/val/ILSVRC2015_val_{video:08d}/{frame:06d}.JPEG'
+            )
+    return SavedRun('run', ('a', 'b', 'c'), gts, dets, paths)
+
+
+def test_scores(root: Path) -> None:
+    right = scores.score(run_of(root, [0, 1, 2]), str(root))
+    assert (
+        right['all'] == right['slow'] == right['sharp'] == right['deteriorated'] == 100
+    )
+    assert 20 < right['guess'] < 50  # one in three
+    wrong = scores.score(run_of(root, [1, 2, 0]), str(root))
+    assert wrong['all'] == 0
+
+
+def test_demo_runs_only_what_exists() -> None:
+    for stage in demo.stages('work_dirs/x'):
+        program = stage.command[0]
+        if program == '-m':
+            program = stage.command[1].replace('.', '/') + '.py'
+        assert (Path(demo.ROOT) / program).is_file()
+        configs = [part for part in stage.command if part.startswith('configs/')]
+        assert all((Path(demo.ROOT) / config).is_file() for config in configs)
+
+
+def test_demo_names_the_stage_that_fails(monkeypatch) -> None:
+    stage = demo.Stage('fall over', ['-c', 'raise SystemExit(3)'])
+    monkeypatch.setattr(demo, 'stages', lambda work_dir: [stage])
+    with pytest.raises(SystemExit, match='fall over.*exit status 3'):
+        demo.run('anywhere')
+
+
+def test_demo_help() -> None:
+    done = subprocess.run(
+        [sys.executable, 'projects/tiny_vid/demo.py', '--help'],
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0 and '--work-dir' in done.stdout
