@@ -2,7 +2,7 @@
 _base_ = ['./imagenet_vid_stpn_style.py']
 
 data_root = 'data/tiny_vid/'
-num_support_frames = 2
+num_support_frames = 4
 num_test_support_frames = 14
 batch_size = 16
 
@@ -26,7 +26,10 @@ test_pipeline = [
     dict(
         type='TransformBroadcaster',
         share_random_params=True,
-        transforms=[dict(type='LoadImageFromFile')],
+        transforms=[
+            dict(type='LoadImageFromFile'),
+            dict(type='mmdet.Resize', scale=(96, 64), keep_ratio=True),
+        ],
     ),
     dict(type='PackTrackInputs'),
 ]
