@@ -135,7 +135,7 @@ def detect(args: argparse.Namespace) -> None:
     detector = VideoDetector(cfg, args.checkpoint, args.device, args.amp)
     labels = class_labels(args.classes, detector.classes)
     is_live = isinstance(video, LiveVideo)
-    total = len(video) if isinstance(video, list) else video.length
+    total = len(video) if isinstance(video, list) else getattr(video, 'length', None)
     fps = args.fps or getattr(video, 'fps', None) or DEFAULT_FPS
 
     with ExitStack() as stack:

@@ -219,7 +219,7 @@ class VideoWriter(ResultWriter):
             )
         super().__init__(path)
         self.fps = fps
-        self._fourcc = cv2.VideoWriter_fourcc(*CODECS[suffix])
+        self._fourcc = cv2.VideoWriter.fourcc(*CODECS[suffix])
         self._video: Optional[cv2.VideoWriter] = None
 
     def _write(self, image: np.ndarray, result: TrackDataSample) -> None:

@@ -160,7 +160,7 @@ class VideoDetector:
                 have been given by then, supported by one another.
         """
         frames = _opened(video)
-        if self.needs_memory and iter(frames) is frames:
+        if self.needs_memory and isinstance(frames, Iterator):
             raise TypeError(
                 'detect_video reads a video twice, and this one can be read only '
                 'once; detect online with stream(), or give a list'

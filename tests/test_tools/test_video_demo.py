@@ -1,0 +1,212 @@
+from __future__ import annotations
+
+import csv
+import json
+import os
+import pickle
+from pathlib import Path
+from typing import Dict, List
+
+import cv2
+import mmcv
+import numpy as np
+import pytest
+
+from stpn_plugin.apis import VideoFile
+from tests.test_tools.conftest import run_tool
+from tests.tiny_data import CLASSES
+
+ALL_OUTPUTS = (
+    *('--out-video', 'made/video.mp4', '--out-frames', 'made/frames'),
+    *('--out-json', 'made/found.json', '--out-csv', 'made/found.csv'),
+)
+
+
+def run_demo(video: object, config: Path, checkpoint: Path, *args: object) -> None:
+    run_tool('video_demo.py', video, config, checkpoint, '--device', 'cpu', *args)
+
+
+def read_csv(path: str = 'made/found.csv') -> List[Dict[str, str]]:
+    with open(path, newline='') as file:
+        return list(csv.DictReader(file))
+
+
+def annotations() -> List[dict]:
+    return json.loads(Path('made/found.json').read_text())['annotations']
+
+
+@pytest.fixture(scope='module')
+def frame_dir(data_root: Path) -> Path:
+    """The five frames of a val video."""
+    return data_root / 'Data/VID/val/ILSVRC2015_val_00000001'
+
+
+@pytest.fixture(scope='module')
+def video(frame_dir: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The same frames three times, as a video."""
+    path = tmp_path_factory.mktemp('videos') / 'video.avi'
+    writer = cv2.VideoWriter(str(path), cv2.VideoWriter_fourcc(*'MJPG'), 12, (96, 64))
+    for frame in sorted(frame_dir.iterdir()) * 3:
+        writer.write(mmcv.imread(str(frame)))
+    writer.release()
+    return path
+
+
+def test_same_detections_as_in_a_test_run(
+    config: Path, checkpoint: Path, frame_dir: Path
+) -> None:
+    run_demo(
+        *(frame_dir, config, checkpoint),
+        *('--out-json', 'made/found.json', '--score-thr', 0),
+    )
+    run_tool('test.py', config, checkpoint, '--work-dir', 'work', '--out', 'all.pkl')
+    with open('all.pkl', 'rb') as file:
+        results = [result for result in pickle.load(file) if result['video_id'] == 2]
+    expected = []
+    for image_id, result in enumerate(results, 1):
+        instances = result['pred_det_instances']
+        for (x1, y1, x2, y2), label, score in zip(
+            *(instances[key].tolist() for key in ('bboxes', 'labels', 'scores'))
+        ):
+            box = [x1, y1, x2 - x1, y2 - y1]
+            expected.append((image_id, label + 1, score, *box))
+    assert len(results) == 5 and len(expected) > 5
+    assert expected == [
+        (found['image_id'], found['category_id'], found['score'], *found['bbox'])
+        for found in annotations()
+    ]
+
+
+@pytest.mark.parametrize('mode', [(), ('--online',), ('--batch-size', 4)])
+def test_all_outputs(
+    config: Path,
+    checkpoint: Path,
+    video: Path,
+    mode: tuple,
+    capsys: pytest.CaptureFixture,
+) -> None:
+    run_demo(video, config, checkpoint, *ALL_OUTPUTS, '--score-thr', 0.03, *mode)
+    shown = capsys.readouterr().err
+    assert 'detect: 100%' in shown and 'frame/s' in shown
+    assert ('pick support frames: 100%' in shown) == ('--online' not in mode)
+    names = sorted(path.name for path in Path('made').iterdir())
+    assert names == ['found.csv', 'found.json', 'frames', 'video.mp4']
+    drawn = VideoFile('made/video.mp4')
+    assert drawn.fps == pytest.approx(12)
+    frames = sorted(Path('made/frames').iterdir())
+    assert [path.name for path in frames] == [f'{i:06d}.jpg' for i in range(15)]
+    lines = read_csv()
+    found = annotations()
+    assert len(lines) == len(found) > 0
+    assert {line['frame_id'] for line in lines} <= {str(i) for i in range(15)}
+    for line, annotation in zip(lines, found):
+        assert line['class'] == CLASSES[annotation['category_id'] - 1]
+        assert float(line['score']) >= 0.03
+    # Both show the input, with boxes on it.
+    first = int(lines[0]['frame_id'])
+    raw = list(VideoFile(video))[first].astype(int)
+    for picture in (mmcv.imread(str(frames[first])), list(drawn)[first]):
+        difference = np.abs(picture - raw).max(-1)
+        assert 0.005 < (difference > 60).mean() < 0.6
+
+
+def test_selection(config: Path, checkpoint: Path, frame_dir: Path) -> None:
+    output = ('--out-csv', 'made/found.csv')
+    run_demo(frame_dir, config, checkpoint, *output, '--score-thr', 0)
+    scores = sorted(float(line['score']) for line in read_csv())
+    name = read_csv()[0]['class']
+    middle = scores[len(scores) // 2]
+    run_demo(frame_dir, config, checkpoint, *output, '--score-thr', middle)
+    assert 0 < len(read_csv()) < len(scores)
+    run_demo(
+        *(f'{frame_dir}/*2.JPEG', config, checkpoint),
+        *(*output, '--score-thr', 0, '--classes', name),
+    )
+    assert {line['class'] for line in read_csv()} == {name}
+    assert {line['frame_id'] for line in read_csv()} == {'0'}
+
+
+def test_camera(
+    config: Path, checkpoint: Path, video: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A camera is detected online, until it is stopped."""
+    capture = cv2.VideoCapture
+    monkeypatch.setattr(
+        cv2, 'VideoCapture', lambda source: capture(str(video) if source == 0 else '')
+    )
+    run_demo(0, config, checkpoint, *ALL_OUTPUTS, '--batch-size', 8)
+    assert len(list(Path('made/frames').iterdir())) == 15
+    with pytest.raises(SystemExit, match='camera or stream 7 cannot be opened'):
+        run_demo(7, config, checkpoint, *ALL_OUTPUTS)
+
+
+def test_finished_part_of_a_faulty_video_is_kept(
+    config: Path, checkpoint: Path, video: Path, frame_dir: Path, tmp_path: Path
+) -> None:
+    content = video.read_bytes()
+    Path('cut.avi').write_bytes(content[: len(content) // 2])
+    with pytest.raises(SystemExit, match='cut.avi is truncated .* written: [0-9]'):
+        run_demo('cut.avi', config, checkpoint, *ALL_OUTPUTS)
+    frames = list(Path('made/frames').iterdir())
+    assert 3 <= len(frames) <= 9
+    assert len(list(VideoFile('made/video.mp4'))) == len(frames)
+    assert len(json.loads(Path('made/found.json').read_text())['images']) == len(frames)
+
+    Path('changing').mkdir()
+    for i, path in enumerate(sorted(frame_dir.iterdir())):
+        image = mmcv.imread(str(path))
+        mmcv.imwrite(image[: 64 - i // 3], f'changing/{i}.png')
+    with pytest.raises(SystemExit, match='frame 3 .* 96x63, .* 96x64.* written: 3'):
+        run_demo('changing', config, checkpoint, '--out-csv', 'changing.csv')
+    assert Path('changing.csv').exists()
+
+
+def test_faulty_inputs(config: Path, checkpoint: Path, video: Path) -> None:
+    Path('text.mp4').write_text('no video')
+    Path('empty').mkdir()
+    for source, message in (
+        ('text.mp4', 'text.mp4 cannot be opened as a video'),
+        ('none.mp4', 'none.mp4 does not exist'),
+        ('empty', 'empty has no images'),
+        ('*.png', r'\*.png has no images'),
+    ):
+        with pytest.raises(SystemExit, match=f'Error: .*{message}'):
+            run_demo(source, config, checkpoint, *ALL_OUTPUTS)
+    assert not Path('made').exists()
+    output = ('--out-csv', 'found.csv')
+    for args, message in (
+        ((video, 'no.py', checkpoint), 'no.py does not exist'),
+        ((video, config, 'no.pth'), 'no.pth'),
+        ((video, config, checkpoint, '--classes', 'dog', 'unicorn'), 'classes unicorn'),
+    ):
+        with pytest.raises(SystemExit, match=f'Error: .*{message}'):
+            run_demo(*args, *output)
+    assert not Path('found.csv').exists()
+
+
+def test_outputs_that_cannot_be_written(
+    config: Path,
+    checkpoint: Path,
+    video: Path,
+    capsys: pytest.CaptureFixture,
+) -> None:
+    Path('file').write_text('')
+    for output in (
+        *(('--out-csv', 'file/a.csv'), ('--out-json', 'file/a.json')),
+        *(('--out-video', 'file/a.mp4'), ('--out-frames', 'file/a')),
+    ):
+        with pytest.raises(SystemExit, match='Error: file/a.* cannot be written'):
+            run_demo(video, config, checkpoint, *output)
+    with pytest.raises(SystemExit, match='a.gif: .* must end with .mp4'):
+        run_demo(video, config, checkpoint, '--out-video', 'a.gif')
+    assert 'detect' not in capsys.readouterr().err  # all that before any work
+    with pytest.raises(SystemExit):
+        run_demo(video, config, checkpoint)
+    assert 'nothing to do: give --out-video' in capsys.readouterr().err
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason='root may write everywhere')
+def test_no_permission(config: Path, checkpoint: Path, video: Path) -> None:
+    Path('locked').mkdir(mode=0o500)
+    with pytest.raises(SystemExit, match='locked/a.csv cannot be written'):
+        run_demo(video, config, checkpoint, '--out-csv', 'locked/a.csv')

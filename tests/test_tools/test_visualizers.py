@@ -1,0 +1,73 @@
+"""mmtrack's hook and visualizers, and mmengine's backends, on our results."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from unittest.mock import MagicMock
+
+import mmcv
+import numpy as np
+import pytest
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+from tests.test_tools.conftest import run_tool
+from tests.test_tools.test_test import NUM_FRAMES
+from tests.tiny_data import HEIGHT, WIDTH
+
+
+def run_test(config: Path, checkpoint: Path, *options: str) -> Path:
+    """Test with mmtrack's own hook; returns the work dir."""
+    run_tool(
+        *('test.py', config, checkpoint, '--work-dir', 'work', '--cfg-options'),
+        'default_hooks.visualization.type=TrackVisualizationHook',
+        'default_hooks.visualization.draw=True',
+        'default_hooks.visualization.interval=2',
+        'default_hooks.visualization.score_thr=0.03',
+        *options,
+    )
+    return Path('work')
+
+
+def assert_drawn(picture: np.ndarray) -> None:
+    """Ground truth, of which a test run has none, at the left; results at the right."""
+    assert picture.shape == (HEIGHT, 2 * WIDTH, 3)
+    raw, drawn = picture[:, :WIDTH].astype(int), picture[:, WIDTH:]
+    assert 0.005 < (np.abs(drawn - raw).max(-1) > 60).mean() < 0.6
+
+
+@pytest.mark.parametrize('visualizer', ['DetLocalVisualizer', 'TrackLocalVisualizer'])
+def test_local_backend(config: Path, checkpoint: Path, visualizer: str) -> None:
+    work_dir = run_test(config, checkpoint, f'visualizer.type={visualizer}')
+    pictures = sorted(work_dir.rglob('vis_data/vis_image/test_img_*.png'))
+    assert len(pictures) == NUM_FRAMES // 2
+    assert_drawn(mmcv.imread(str(pictures[0])))
+
+
+def test_tensorboard(config: Path, checkpoint: Path) -> None:
+    work_dir = run_test(
+        *(config, checkpoint, 'visualizer.type=DetLocalVisualizer'),
+        'visualizer.vis_backends.0.type=TensorboardVisBackend',
+    )
+    (file,) = work_dir.rglob('events.out.tfevents*')
+    events = EventAccumulator(str(file))
+    events.Reload()
+    images = events.Images('test_img')
+    assert images[-1].step == NUM_FRAMES - 2
+    assert_drawn(mmcv.imfrombytes(images[0].encoded_image_string))
+
+
+def test_wandb(config: Path, checkpoint: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The config reaches the client of Weights & Biases, and so do pictures."""
+    client = MagicMock()
+    client.Image = np.array
+    monkeypatch.setitem(sys.modules, 'wandb', client)
+    run_test(
+        *(config, checkpoint, 'visualizer.type=DetLocalVisualizer'),
+        'visualizer.vis_backends.0.type=WandbVisBackend',
+        'visualizer.vis_backends.0.init_kwargs.mode=offline',
+    )
+    assert client.init.call_args[1]['mode'] == 'offline'
+    pictures = [call[0][0]['test_img'] for call in client.log.call_args_list]
+    assert len(pictures) == NUM_FRAMES // 2
+    assert_drawn(pictures[0])
