@@ -1,10 +1,16 @@
 """Evaluation: pure functions, the metric on top of them, and result files."""
 
 from .functional import (
+    ERROR_TYPES,
     MOTION_RANGES,
+    DetectionMatching,
+    ErrorBreakdown,
     VIDMotionEvaluator,
+    error_breakdown,
+    frame_scores,
     load_motion_iou_mat,
     motion_iou,
+    nanmean,
     vid_motion_ap,
 )
 from .ground_truth import VIDGroundTruth, load_vid_ground_truth
@@ -12,15 +18,21 @@ from .metrics import DumpVideoResults, VIDMotionMetric
 from .result_files import load_results, write_coco_json, write_vid_submission
 
 __all__ = [
+    'DetectionMatching',
     'DumpVideoResults',
+    'ERROR_TYPES',
+    'ErrorBreakdown',
     'MOTION_RANGES',
     'VIDGroundTruth',
     'VIDMotionEvaluator',
     'VIDMotionMetric',
+    'error_breakdown',
+    'frame_scores',
     'load_motion_iou_mat',
     'load_results',
     'load_vid_ground_truth',
     'motion_iou',
+    'nanmean',
     'vid_motion_ap',
     'write_coco_json',
     'write_vid_submission',

@@ -175,7 +175,7 @@ class VIDMotionEvaluator:
             truth in the range.
         """
         true, false = self._classify(iou_thr, motion_range)
-        num_positives = self._num_positives(motion_range)
+        num_positives = self.num_objects(motion_range)
         aps = np.full(self.num_classes, np.nan)
         for label in np.flatnonzero(num_positives):
             of_class = slice(*self._class_ends[label : label + 2])
@@ -213,7 +213,7 @@ class VIDMotionEvaluator:
         num_false = np.cumsum(false[of_class])
         # 0 where all detections so far have dropped out.
         precision = num_true / np.maximum(num_false + num_true, np.spacing(1))
-        num_positives = self._num_positives(motion_range)[label]
+        num_positives = self.num_objects(motion_range)[label]
         recall = num_true / (num_positives or np.nan)
         return precision, recall, self.scores[of_class]
 
@@ -222,7 +222,7 @@ class VIDMotionEvaluator:
         low, high = motion_range
         return (self.motion_ious < low) | (self.motion_ious > high)
 
-    def _num_positives(self, motion_range: Range) -> np.ndarray:
+    def num_objects(self, motion_range: Range = (0.0, 1.0)) -> np.ndarray:
         """Number of ground-truth boxes in the range, (num_classes, )."""
         in_range = self.gt_labels[~self._ignored(motion_range)]
         return np.bincount(in_range, minlength=self.num_classes)
