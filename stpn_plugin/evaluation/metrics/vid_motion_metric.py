@@ -128,8 +128,8 @@ class VIDMotionMetric(BaseVideoMetric):
                 that ``ann_file`` does not have, or it has no annotations.
         """
         logger = MMLogger.get_current_instance()
-        truth = self._load_ground_truth()
-        dets = self._in_order(results, truth.image_ids)
+        truth = self.load_ground_truth()
+        dets = self.in_order(results, truth.image_ids)
         if self.outfile_prefix is not None:
             submission = f'{self.outfile_prefix}.txt'
             write_vid_submission(submission, dets, truth.category_ids)
@@ -168,15 +168,28 @@ class VIDMotionMetric(BaseVideoMetric):
             )
         return classes
 
-    def _load_ground_truth(self) -> VIDGroundTruth:
+    def load_ground_truth(self) -> VIDGroundTruth:
+        """Ground truth of ``ann_file``, which is read once."""
         if self._ground_truth is None:
             self._ground_truth = load_vid_ground_truth(
                 self.ann_file, self._classes, self.motion_iou_file
             )
         return self._ground_truth
 
-    def _in_order(self, results: list[dict], image_ids: list[int]) -> list[dict]:
-        """Results in the order of the annotation file, one per image."""
+    def in_order(self, results: list[dict], image_ids: list[int]) -> list[dict]:
+        """Results in the order of the annotation file, one per image.
+
+        Args:
+            results (list[dict]): What :meth:`process` kept, in any order.
+            image_ids (list[int]): Ids of the images of the annotation file.
+
+        Returns:
+            list[dict]: One result per image id.
+
+        Raises:
+            ValueError: If images lack results, or results are of images or classes
+                that the data set does not have.
+        """
         # A sampler that evens out the ranks may repeat images.
         by_image = {result['img_id']: result for result in results}
         unknown = sorted(by_image.keys() - set(image_ids))

@@ -1,0 +1,140 @@
+"""Saved predictions next to their ground truth, for analysis."""
+
+from __future__ import annotations
+
+import argparse
+import os.path as osp
+from typing import NamedTuple, Sequence
+
+from mmengine.config import Config, DictAction
+from mmengine.registry import init_default_scope
+from mmtrack.registry import DATASETS, METRICS
+from mmtrack.utils import register_all_modules
+
+from ..evaluation import load_results
+from .evaluators import select_evaluators
+from .launch import load_config
+
+
+class SavedRun(NamedTuple):
+    """Predictions of a test run and what they should have been.
+
+    Attributes:
+        name (str): What to call the run in figures.
+        classes (tuple[str, ...]): Names of the classes.
+        gts (list[dict]): Ground truth per image, in the order of the annotation file:
+            ``bboxes`` (n, 4) as ``x1, y1, x2, y2``, ``labels`` (n, ) and
+            ``motion_ious`` (n, ).
+        dets (list[dict]): Detections of the same images: ``bboxes`` (m, 4), ``labels``
+            (m, ) and ``scores`` (m, ).
+        img_paths (list[str | None]): Files of the images, where the predictions name
+            them.
+    """
+
+    name: str
+    classes: tuple[str, ...]
+    gts: list[dict]
+    dets: list[dict]
+    img_paths: list[str | None]
+
+
+def load_saved_run(cfg: Config, results_file: str, name: str | None = None) -> SavedRun:
+    """Read predictions and their ground truth.
+
+    Args:
+        cfg (Config): Config of the test run. Its ``VIDMotionMetric``, or else another
+            evaluator or the test dataset, names the annotation file.
+        results_file (str): File that ``tools/test.py --out`` wrote.
+        name (str, optional): What to call the run. Defaults to the name of the file
+            without its ending.
+
+    Returns:
+        SavedRun: The run.
+
+    Raises:
+        FileNotFoundError: If a file does not exist.
+        ValueError: If a file is not what it should be, or they do not fit together.
+    """
+    register_all_modules(init_default_scope=False)
+    init_default_scope(cfg.get('default_scope', 'mmtrack'))
+    dataset_cfg = cfg.test_dataloader.dataset
+    evaluators = cfg.get('test_evaluator') or []
+    if isinstance(evaluators, dict):
+        evaluators = [evaluators]
+    metric = METRICS.build(select_evaluators(evaluators, ['motion'], dataset_cfg)[0])
+    metainfo = DATASETS.build({**dataset_cfg, 'lazy_init': True}).metainfo
+    metric.dataset_meta = metainfo
+
+    predictions = load_results(results_file)
+    try:
+        metric.process({}, predictions)
+        path_of = {p['img_id']: p.get('img_path') for p in predictions}
+    except KeyError as error:
+        raise ValueError(
+            f'a prediction in {results_file} has no {error}; it should be a file that '
+            'tools/test.py --out wrote for a video object detector'
+        ) from error
+    truth = metric.load_ground_truth()
+    if truth.gts is None:
+        raise ValueError(f'{metric.ann_file} has no annotations to compare with')
+    return SavedRun(
+        name=name or osp.splitext(osp.basename(results_file))[0],
+        classes=tuple(metainfo['CLASSES']),
+        gts=truth.gts,
+        dets=metric.in_order(metric.results, truth.image_ids),
+        img_paths=[path_of[image_id] for image_id in truth.image_ids],
+    )
+
+
+def add_saved_run_arguments(parser: argparse.ArgumentParser, several: bool) -> None:
+    """Add what tools need that analyse saved predictions.
+
+    Args:
+        parser (argparse.ArgumentParser): Parser to extend, in place.
+        several (bool): Whether the tool compares several results files.
+    """
+    parser.add_argument('config', help='config file of the test run')
+    parser.add_argument(
+        'results',
+        nargs='+' if several else 1,
+        help='pickle file that tools/test.py --out wrote'
+        + (', or several of one data set' if several else ''),
+    )
+    if several:
+        parser.add_argument(
+            '--names', nargs='+', help='names for the legend, default: the file names'
+        )
+    parser.add_argument(
+        '--cfg-options',
+        nargs='+',
+        action=DictAction,
+        metavar='KEY=VALUE',
+        help='override entries of the config',
+    )
+
+
+def load_saved_runs(args: argparse.Namespace) -> list[SavedRun]:
+    """Read the runs that a command line names.
+
+    Args:
+        args (argparse.Namespace): Arguments of :func:`add_saved_run_arguments`.
+
+    Returns:
+        list[SavedRun]: A run per results file.
+
+    Raises:
+        ValueError: If there are not as many names as files; see also
+            :func:`load_saved_run`.
+    """
+    names: Sequence[str | None] = getattr(args, 'names', None) or [None] * len(
+        args.results
+    )
+    if len(names) != len(args.results):
+        raise ValueError(
+            f'{len(args.results)} results files, but {len(names)} --names: give each '
+            'file one'
+        )
+    cfg = load_config(args.config)
+    if args.cfg_options is not None:
+        cfg.merge_from_dict(args.cfg_options)
+    return [load_saved_run(cfg, *pair) for pair in zip(args.results, names)]
