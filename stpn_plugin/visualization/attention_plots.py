@@ -1,0 +1,177 @@
+"""Heat maps of attention over frames."""
+
+from __future__ import annotations
+
+from typing import Mapping, Sequence
+
+import numpy as np
+from matplotlib import colormaps
+from matplotlib.axes import Axes
+from matplotlib.cm import ScalarMappable
+from matplotlib.colors import Normalize, TwoSlopeNorm
+from matplotlib.figure import Figure
+
+from .attention import PatchAttention
+from .frames import frame_sheet
+from .style import styled
+
+_COLORS = colormaps['RdBu_r']  # blue: less than equal attention, red: more
+
+
+def draw_heat_map(
+    ax: Axes, image: np.ndarray, heat: np.ndarray, stride: int, norm: Normalize
+) -> None:
+    """Show a map in colour over a frame in grey.
+
+    Args:
+        ax (Axes): Where to show it.
+        image (np.ndarray): RGB image (H, W, 3).
+        heat (np.ndarray): Map (h, w). It may reach beyond the image, which the
+            network pads to the right and at the bottom.
+        stride (int): Side of a patch of the map in pixels of the image.
+        norm (Normalize): Range of values.
+    """
+    height, width = image.shape[:2]
+    ax.imshow(image.mean(axis=2), cmap='gray', vmin=0, vmax=255)
+    extent = (-0.5, heat.shape[1] * stride - 0.5, heat.shape[0] * stride - 0.5, -0.5)
+    ax.imshow(
+        heat,
+        cmap=_COLORS,
+        norm=norm,
+        extent=extent,
+        alpha=0.65,
+        interpolation='nearest',
+    )
+    ax.set(xlim=(-0.5, width - 0.5), ylim=(height - 0.5, -0.5))
+
+
+@styled
+def plot_support_attention(
+    images: Sequence[np.ndarray],
+    weights: np.ndarray,
+    stride: int,
+    names: Sequence[str],
+) -> Figure:
+    """Contact sheet of where the prompts look in the support frames.
+
+    Args:
+        images (Sequence[np.ndarray]): The T support frames as the network gets them,
+            RGB (H, W, 3).
+        weights (np.ndarray): Attention (P, T, h, w), with sum 1 for each prompt.
+        stride (int): Side of a patch in pixels.
+        names (Sequence[str]): Names of the T frames.
+
+    Returns:
+        Figure: A column for every frame. Under the frames a row for the mean of the
+        prompts, titled with each frame's part of all attention, and one for every
+        prompt. Values are relative to equal attention everywhere, which is 1.
+    """
+    num_prompts, num_frames = weights.shape[:2]
+    heat = weights * weights[0].size
+    heat = np.concatenate([heat.mean(axis=0, keepdims=True), heat])
+    norm = TwoSlopeNorm(1, 0, max(2, heat.max()))
+    figure, axes = frame_sheet(
+        num_prompts + 2,
+        num_frames,
+        images[0].shape,
+        width=min(3, max(1.5, 9 / num_frames)),
+        margin=1.8,
+    )
+    for column, (image, name) in enumerate(zip(images, names)):
+        axes[0, column].imshow(image)
+        axes[0, column].set_title(name, fontsize=9)
+        for row in range(num_prompts + 1):
+            draw_heat_map(axes[row + 1, column], image, heat[row, column], stride, norm)
+        share = weights[:, column].sum() / num_prompts
+        axes[1, column].set_title(f'{share:.1%}', fontsize=9)
+    rows = ['frame', 'mean', *(f'prompt {i + 1}' for i in range(num_prompts))]
+    _label_rows(axes, rows)
+    _add_scale(figure, axes, norm, 'attention (white: equal everywhere)')
+    return figure
+
+
+def stage_shares(
+    patches: Mapping[tuple[int, int], PatchAttention],
+) -> dict[int, np.ndarray]:
+    """What part of their attention patches pay to the prompts, stage by stage.
+
+    Args:
+        patches (Mapping): Recorded attention of a frame, see
+            :class:`~stpn_plugin.visualization.attention.RecordedAttention`.
+
+    Returns:
+        dict[int, np.ndarray]: For every stage with prompted blocks the mean over
+        these, (H, W), values in [0, 1].
+    """
+    stages: dict[int, list[np.ndarray]] = {}
+    for (stage, _), (weights, _) in sorted(patches.items()):
+        stages.setdefault(stage, []).append(weights[0].sum(dim=0).numpy())
+    return {stage: np.mean(maps, axis=0) for stage, maps in stages.items()}
+
+
+@styled
+def plot_stage_attention(
+    images: Sequence[np.ndarray],
+    shares: Sequence[Mapping[int, np.ndarray]],
+    strides: Sequence[int],
+    names: Sequence[str],
+    uniform: float,
+) -> Figure:
+    """Contact sheet of which patches attend to the prompts.
+
+    Args:
+        images (Sequence[np.ndarray]): Frames as the network gets them, RGB (H, W, 3).
+        shares (Sequence[Mapping[int, np.ndarray]]): For every frame and stage, see
+            :func:`stage_shares`.
+        strides (Sequence[int]): Side of a patch in pixels in every stage.
+        names (Sequence[str]): Names of the frames.
+        uniform (float): The part, if all tokens had equal attention: the middle of the
+            colours.
+
+    Returns:
+        Figure: A row for every frame, and a column for every stage, titled with the
+        mean over the patches.
+    """
+    stages = list(shares[0])
+    top = max(share[stage].max() for share in shares for stage in stages)
+    norm = TwoSlopeNorm(100 * uniform, 0, 100 * max(top, 2 * uniform))
+    figure, axes = frame_sheet(
+        len(images), 1 + len(stages), images[0].shape, width=2.4, margin=1.2
+    )
+    for row, (image, share, name) in enumerate(zip(images, shares, names)):
+        axes[row, 0].imshow(image)
+        axes[row, 0].set_title(name, fontsize=9)
+        for ax, stage in zip(axes[row, 1:], stages):
+            draw_heat_map(ax, image, 100 * share[stage], strides[stage], norm)
+            ax.set_title(
+                f'stage {stage + 1}: mean {share[stage].mean():.1%}', fontsize=9
+            )
+    label = 'attention of patches to prompts (%, white: equal)'
+    _add_scale(figure, axes, norm, label)
+    return figure
+
+
+def _add_scale(
+    figure: Figure, axes: np.ndarray, norm: TwoSlopeNorm, label: str
+) -> None:
+    ticks = [norm.vmin, (norm.vmin + norm.vcenter) / 2, norm.vcenter]
+    ticks += [(norm.vcenter + norm.vmax) / 2, norm.vmax]
+    bar = figure.colorbar(
+        ScalarMappable(norm, _COLORS), ax=axes, ticks=ticks, aspect=30, pad=0.02
+    )
+    bar.ax.set_yticklabels([f'{tick:.3g}' for tick in ticks])
+    bar.set_label(label)
+
+
+def _label_rows(axes: np.ndarray, names: Sequence[str]) -> None:
+    for ax, name in zip(axes[:, 0], names):
+        ax.annotate(
+            name,
+            (0, 0.5),
+            xycoords='axes fraction',
+            xytext=(-6, 0),
+            textcoords='offset points',
+            horizontalalignment='right',
+            verticalalignment='center',
+            fontsize=9,
+        )

@@ -1,0 +1,175 @@
+"""Frames with boxes, and sheets of them."""
+
+from __future__ import annotations
+
+import os.path as osp
+from typing import Sequence
+
+import mmcv
+import numpy as np
+from matplotlib import patheffects
+from matplotlib.axes import Axes
+from matplotlib.colors import to_rgb
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from matplotlib.patches import Rectangle
+
+from ..evaluation import DetectionMatching
+
+GROUND_TRUTH, TRUE_POSITIVE, FALSE_POSITIVE = '#56B4E9', '#009E73', '#D55E00'
+
+
+def load_frame(path: str) -> np.ndarray:
+    """Read a frame.
+
+    Args:
+        path (str): Path of the image file.
+
+    Returns:
+        np.ndarray: RGB image (H, W, 3), uint8.
+
+    Raises:
+        FileNotFoundError: If there is no such file.
+        ValueError: If it is no image.
+    """
+    if not osp.isfile(path):
+        raise FileNotFoundError(f'frame {path} does not exist')
+    image = mmcv.imread(path)
+    if image is None:
+        raise ValueError(f'{path} cannot be read as an image')
+    return mmcv.bgr2rgb(image)
+
+
+def frame_sheet(
+    num_rows: int,
+    num_columns: int,
+    frame_shape: Sequence[int],
+    width: float = 3.0,
+    margin: float = 0.3,
+) -> tuple[Figure, np.ndarray]:
+    """An empty sheet for frames.
+
+    Args:
+        num_rows (int): Number of rows.
+        num_columns (int): Number of columns.
+        frame_shape (Sequence[int]): (H, W, ...) of the frames in pixels.
+        width (float): Width of a frame on the sheet in inches. Defaults to 3.
+        margin (float): Room beside the frames in inches. Defaults to 0.3.
+
+    Returns:
+        tuple[Figure, np.ndarray]: The figure and its axes, (rows, columns), without
+        ticks.
+    """
+    height = width * frame_shape[0] / frame_shape[1]
+    figure = Figure(
+        figsize=(num_columns * width + margin, num_rows * (height + 0.35) + 0.5)
+    )
+    axes = figure.subplots(num_rows, num_columns, squeeze=False)
+    for ax in axes.flat:
+        ax.set_axis_off()
+    return figure, axes
+
+
+def draw_boxes(
+    ax: Axes,
+    bboxes: np.ndarray,
+    texts: Sequence[str],
+    colors: Sequence[str],
+    dashed: bool = False,
+) -> None:
+    """Draw boxes over a frame.
+
+    Args:
+        ax (Axes): Where the frame is shown.
+        bboxes (np.ndarray): (n, 4) as ``x1, y1, x2, y2`` in pixels.
+        texts (Sequence[str]): Text of every box, inside at its top, or at its bottom
+            if ``dashed``.
+        colors (Sequence[str]): Colour of every box.
+        dashed (bool): Whether to draw dashed lines. Defaults to False.
+    """
+    outline = [patheffects.withStroke(linewidth=3, foreground='black', alpha=0.5)]
+    for (x1, y1, x2, y2), text, color in zip(bboxes, texts, colors):
+        ax.add_patch(
+            Rectangle(
+                (x1, y1),
+                x2 - x1,
+                y2 - y1,
+                fill=False,
+                edgecolor=color,
+                linewidth=1.8,
+                linestyle='--' if dashed else '-',
+                path_effects=outline,
+            )
+        )
+        ax.annotate(
+            text,
+            (x1, y2 if dashed else y1),
+            xytext=(2, 2 if dashed else -2),
+            textcoords='offset points',
+            color=_readable_on(color),
+            fontsize=8,
+            verticalalignment='bottom' if dashed else 'top',
+            bbox=dict(facecolor=color, edgecolor='none', pad=1, alpha=0.85),
+        )
+
+
+def _readable_on(color: str) -> str:
+    """Black or white, whichever stands out from a colour."""
+    red, green, blue = to_rgb(color)
+    return 'black' if 0.3 * red + 0.59 * green + 0.11 * blue > 0.5 else 'white'
+
+
+def draw_detections(
+    ax: Axes,
+    image: np.ndarray,
+    gt: dict,
+    det: dict,
+    classes: Sequence[str],
+    score_thr: float,
+) -> None:
+    """Show a frame with its ground truth, and detections by whether they are right.
+
+    Args:
+        ax (Axes): Where to show it.
+        image (np.ndarray): RGB image (H, W, 3).
+        gt (dict): Ground truth: ``bboxes`` (n, 4) in pixels and ``labels`` (n, ).
+        det (dict): Detections: ``bboxes`` (m, 4), ``labels`` (m, ), ``scores`` (m, ).
+        classes (Sequence[str]): Names of the classes.
+        score_thr (float): Detections of lower scores are left out.
+    """
+    ax.imshow(image)
+    draw_boxes(
+        ax,
+        gt['bboxes'],
+        [classes[label] for label in gt['labels']],
+        [GROUND_TRUTH] * len(gt['labels']),
+        dashed=True,
+    )
+    found = DetectionMatching([gt], [det], len(classes))
+    # Falling scores: draw the best last, on top.
+    shown = np.flatnonzero(found.scores >= score_thr)[::-1]
+    draw_boxes(
+        ax,
+        np.asarray(det['bboxes'])[found.order[shown]],
+        [f'{classes[found.labels[i]]} {found.scores[i]:.2f}' for i in shown],
+        [TRUE_POSITIVE if found.matches[i] >= 0 else FALSE_POSITIVE for i in shown],
+    )
+
+
+def add_box_legend(figure: Figure, score_thr: float) -> None:
+    """Explain the boxes of :func:`draw_detections` above a sheet."""
+    figure.legend(
+        handles=[
+            Line2D([], [], color=GROUND_TRUTH, linestyle='--', label='ground truth'),
+            Line2D([], [], color=TRUE_POSITIVE, label='right (IoU $\\geq$ 0.5)'),
+            Line2D([], [], color=FALSE_POSITIVE, label='wrong'),
+        ],
+        title=f'detections with a score of {score_thr:g} or more',
+        loc='outside upper center',
+        ncols=3,
+    )
+
+
+def frame_name(path: str | None) -> str:
+    """Video and frame of an image file, as ``<video>/<frame>``."""
+    return '/'.join(osp.splitext(path or '?')[0].split('/')[-2:])

@@ -1,0 +1,93 @@
+"""Where the prompts of a detector look, and which patches look at them."""
+
+from __future__ import annotations
+
+from typing import Sequence
+
+import numpy as np
+from matplotlib.figure import Figure
+from mmengine.dataset import BaseDataset
+from torch import nn
+
+from ..models.vid import STPN
+from .attention import record_attention
+from .attention_plots import (
+    plot_stage_attention,
+    plot_support_attention,
+    stage_shares,
+)
+from .video_runs import RunFrame, Video, check_frames, network_image, run_video
+
+
+def patch_strides(backbone: nn.Module) -> list[int]:
+    """Side of a patch in pixels in every stage of a Swin."""
+    strides = [backbone.patch_embed.projection.stride[0]]
+    for stage in backbone.stages[:-1]:
+        strides.append(strides[-1] * stage.downsample.sampler.stride[0])
+    return strides
+
+
+def plot_prompt_attention(
+    model: STPN, dataset: BaseDataset, video: Video, frames: Sequence[int]
+) -> dict[str, Figure]:
+    """Draw the attention of prompts in a video.
+
+    Args:
+        model (STPN): The detector.
+        dataset (BaseDataset): Test dataset.
+        video (Video): The video; the detector runs over it from its start to the last
+            of the frames.
+        frames (Sequence[int]): Frames to show, counted from 0.
+
+    Returns:
+        dict[str, Figure]: ``'support'``: where the prompts look in the support frames
+        of frame 0, if they are predicted by attention; ``'stages'``: which patches of
+        the frames look at the prompts.
+
+    Raises:
+        TypeError: If the model has no prompts.
+        ValueError: If the video does not have the frames.
+    """
+    if not isinstance(model, STPN):
+        raise TypeError(
+            f'{type(model).__name__} has no prompts whose attention could be shown; '
+            'give the config of an STPN'
+        )
+    check_frames(video, frames)
+    frames = sorted(set(frames))
+    strides = patch_strides(model.detector.backbone)
+    images, shares = [], []
+    figures = {}
+    with record_attention(model) as recorded:
+        run = run_video(model, dataset, video, max(frames) + 1)
+        for frame_id, frame in enumerate(run):
+            if frame_id == 0 and 'prompt_predictor' in recorded.support:
+                weights = recorded.support['prompt_predictor'][0].numpy()
+                figures['support'] = _plot_support(frame, weights, strides[-1])
+            if frame_id in frames:
+                images.append(network_image(frame.inputs['img'][0]))
+                shares.append(stage_shares(recorded.patches))
+                uniform = next(iter(recorded.patches.values())).uniform
+    names = [f'frame {i}' for i in frames]
+    figures['stages'] = plot_stage_attention(images, shares, strides, names, uniform)
+    return figures
+
+
+def _plot_support(frame: RunFrame, weights: np.ndarray, stride: int) -> Figure:
+    count = weights.shape[1]
+    imgs = frame.inputs.get('ref_img', frame.inputs['img'])
+    if count != len(imgs):  # SELSA keeps the others as references
+        imgs = imgs[1::2]
+    return plot_support_attention(
+        [network_image(img) for img in imgs],
+        weights,
+        stride,
+        [f'frame {i}' for i in _support_ids(frame, count)],
+    )
+
+
+def _support_ids(frame: RunFrame, count: int) -> Sequence[int]:
+    meta = frame.result.metainfo
+    ids = meta.get('ref_frame_id', [meta['frame_id']])
+    ids = [ids] if isinstance(ids, int) else ids
+    return ids if len(ids) == count else ids[1::2]

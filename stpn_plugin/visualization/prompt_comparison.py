@@ -1,0 +1,165 @@
+"""What a detector finds with its prompts and without."""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from typing import Any, Iterator, NamedTuple, Sequence
+
+import numpy as np
+from matplotlib.figure import Figure
+from mmengine.dataset import BaseDataset
+from torch import nn
+
+from ..evaluation import frame_scores
+from ..models.prompts.base import Features
+from ..models.vid import STPN
+from .frames import add_box_legend, draw_detections, frame_sheet, load_frame
+from .style import styled
+from .video_runs import Video, check_frames, run_video
+
+
+@contextmanager
+def prompts_withheld(model: STPN) -> Iterator[None]:
+    """Let a detector run as if it had no prompts.
+
+    Whatever makes its prompts returns none of them inside the context, so its backbone
+    computes plain Swin features. Prompts that a video remembers stay: start the video
+    inside the context.
+
+    Args:
+        model (STPN): The detector. Nothing is left behind in it.
+
+    Raises:
+        TypeError: If the model has no prompts.
+    """
+    if not isinstance(model, STPN):
+        raise TypeError(
+            f'{type(model).__name__} has no prompts that could be withheld; give the '
+            'config of an STPN'
+        )
+
+    def withhold(module: nn.Module, args: Any, prompts: Features) -> Features:
+        if isinstance(prompts, dict):
+            return {place: p[..., :0, :] for place, p in prompts.items()}
+        return prompts[..., :0, :]
+
+    handle = model.prompt_predictor.register_forward_hook(withhold)
+    try:
+        yield
+    finally:
+        handle.remove()
+
+
+class PromptComparison(NamedTuple):
+    """Detections in a video with and without prompts.
+
+    Attributes:
+        frames (list[int]): The frames compared, counted from 0.
+        gts (list[dict]): Their ground truth.
+        prompted (list[dict]): Detections with prompts: ``bboxes`` (n, 4), ``labels``
+            (n, ) and ``scores`` (n, ).
+        withheld (list[dict]): Detections without.
+        prompted_scores (np.ndarray): Score of every frame with prompts, see
+            :func:`~stpn_plugin.evaluation.frame_scores`.
+        withheld_scores (np.ndarray): Without.
+    """
+
+    frames: list[int]
+    gts: list[dict]
+    prompted: list[dict]
+    withheld: list[dict]
+    prompted_scores: np.ndarray
+    withheld_scores: np.ndarray
+
+
+def compare_prompts(
+    model: STPN,
+    dataset: BaseDataset,
+    video: Video,
+    frames: Sequence[int],
+    num_classes: int,
+) -> PromptComparison:
+    """Detect with prompts and without.
+
+    The detector was trained with prompts, so without them it may do worse than one
+    that was trained without: this shows how much it relies on them, not what they
+    gain.
+
+    Args:
+        model (STPN): The detector.
+        dataset (BaseDataset): Test dataset.
+        video (Video): The video; the detector runs over it twice, from its start to
+            the last of the frames.
+        frames (Sequence[int]): Frames to compare, counted from 0.
+        num_classes (int): Number of classes.
+
+    Returns:
+        PromptComparison: Detections in those frames.
+
+    Raises:
+        TypeError: If the model has no prompts.
+        ValueError: If the video does not have the frames.
+    """
+    check_frames(video, frames)
+    frames = sorted(set(frames))
+    with prompts_withheld(model):
+        withheld = _detect(model, dataset, video, frames, 'without prompts')
+    prompted = _detect(model, dataset, video, frames, 'with prompts')
+    gts = [video.gts[i] for i in frames]
+    return PromptComparison(
+        frames,
+        gts,
+        prompted,
+        withheld,
+        frame_scores(gts, prompted, num_classes),
+        frame_scores(gts, withheld, num_classes),
+    )
+
+
+def _detect(
+    model: STPN,
+    dataset: BaseDataset,
+    video: Video,
+    frames: Sequence[int],
+    description: str,
+) -> list[dict]:
+    run = run_video(model, dataset, video, max(frames) + 1, description)
+    found = [f.result.pred_det_instances for i, f in enumerate(run) if i in frames]
+    return [
+        {key: instances[key].cpu().numpy() for key in ('bboxes', 'labels', 'scores')}
+        for instances in found
+    ]
+
+
+@styled
+def plot_prompt_comparison(
+    comparison: PromptComparison,
+    video: Video,
+    classes: Sequence[str],
+    score_thr: float = 0.3,
+) -> Figure:
+    """Show frames with what is found with prompts and without, side by side.
+
+    Args:
+        comparison (PromptComparison): Detections.
+        video (Video): The video.
+        classes (Sequence[str]): Names of the classes.
+        score_thr (float): Detections of lower scores are not drawn. Defaults to 0.3.
+
+    Returns:
+        Figure: A row for every frame.
+    """
+    images = [load_frame(video.img_paths[i]) for i in comparison.frames]
+    figure, axes = frame_sheet(len(images), 2, images[0].shape, width=4)
+    sides = (
+        ('with prompts', comparison.prompted, comparison.prompted_scores),
+        ('prompts withheld', comparison.withheld, comparison.withheld_scores),
+    )
+    for column, (title, dets, scores) in enumerate(sides):
+        for ax, image, frame, gt, det, score in zip(
+            axes[:, column], images, comparison.frames, comparison.gts, dets, scores
+        ):
+            draw_detections(ax, image, gt, det, classes, score_thr)
+            ax.set_title(f'frame {frame}, {title}: frame score {score:.2f}', fontsize=9)
+    add_box_legend(figure, score_thr)
+    return figure

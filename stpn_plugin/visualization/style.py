@@ -1,0 +1,78 @@
+"""How all figures look, and how they are saved."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import os
+import os.path as osp
+
+from matplotlib import cycler, rc_context
+from matplotlib.figure import Figure
+
+# Okabe and Ito's colours, which the colour-blind can tell apart; no yellow.
+PALETTE = (
+    '#0072B2',  # blue
+    '#E69F00',  # orange
+    '#009E73',  # green
+    '#CC79A7',  # purple
+    '#56B4E9',  # sky blue
+    '#D55E00',  # vermilion
+    '#000000',
+)
+
+_STYLE = {
+    'axes.axisbelow': True,
+    'axes.grid': True,
+    'axes.grid.axis': 'y',
+    'axes.prop_cycle': cycler(color=PALETTE),
+    'axes.spines.right': False,
+    'axes.spines.top': False,
+    'axes.titlesize': 11,
+    'font.size': 10,
+    'figure.constrained_layout.use': True,
+    'grid.color': '#DDDDDD',
+    'legend.frameon': False,
+    'savefig.dpi': 130,
+}
+
+styled = rc_context(_STYLE)
+"""Decorator of functions that make figures."""
+
+
+def figure_png(figure: Figure) -> bytes:
+    """A figure as the content of a PNG file."""
+    buffer = io.BytesIO()
+    with rc_context(_STYLE):
+        figure.savefig(buffer, format='png')
+    return buffer.getvalue()
+
+
+def save_figure(figure: Figure, path: str | os.PathLike) -> None:
+    """Write a figure to a file, which gets its name when it is complete.
+
+    Args:
+        figure (Figure): The figure.
+        path (str | os.PathLike): Path of the file; its ending (png, pdf, svg, ...) is
+            the format. Missing folders are made.
+
+    Raises:
+        ValueError: If matplotlib does not know the format.
+    """
+    path = osp.abspath(path)
+    file_format = osp.splitext(path)[1][1:].lower()
+    known = figure.canvas.get_supported_filetypes()
+    if file_format not in known:
+        raise ValueError(
+            f'cannot save a figure as {path}: its name has to end with one of '
+            f'{", ".join(sorted(known))}'
+        )
+    os.makedirs(osp.dirname(path), exist_ok=True)
+    temporary = f'{path}.tmp'
+    try:
+        with rc_context(_STYLE):
+            figure.savefig(temporary, format=file_format)
+        os.replace(temporary, path)
+    finally:
+        with contextlib.suppress(FileNotFoundError):
+            os.remove(temporary)

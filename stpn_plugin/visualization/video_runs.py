@@ -1,0 +1,258 @@
+"""Running a detector over videos of a test dataset, to look inside."""
+
+from __future__ import annotations
+
+import argparse
+import os.path as osp
+from typing import Iterator, NamedTuple, Sequence
+
+import cv2
+import numpy as np
+import torch
+from mmengine.config import Config, DictAction
+from mmengine.dataset import BaseDataset, pseudo_collate
+from mmengine.device import get_device
+from mmengine.registry import init_default_scope
+from mmtrack.models.vid import BaseVideoDetector
+from mmtrack.registry import DATASETS, MODELS
+from mmtrack.structures import TrackDataSample
+from mmtrack.utils import register_all_modules
+from tqdm import tqdm
+
+from ..engine import check_checkpoint, load_config
+from .frames import load_frame
+
+
+class RunFrame(NamedTuple):
+    """A frame and what a detector made of it.
+
+    Attributes:
+        inputs (dict): What the pipeline packed: ``img`` (1, 3, H, W) and perhaps
+            ``ref_img`` (T, 3, H', W').
+        result (TrackDataSample): The detector's result.
+    """
+
+    inputs: dict
+    result: TrackDataSample
+
+
+def build_detector(
+    cfg: Config, checkpoint: str, device: str = 'cpu'
+) -> BaseVideoDetector:
+    """Build a detector with trained weights, ready to test.
+
+    Args:
+        cfg (Config): The config.
+        checkpoint (str): Path or URL of the checkpoint.
+        device (str): Where to run. Defaults to 'cpu'.
+
+    Returns:
+        BaseVideoDetector: The detector in evaluation mode.
+
+    Raises:
+        FileNotFoundError: If there is no such checkpoint.
+        ValueError: If the checkpoint does not fit.
+    """
+    register_all_modules(init_default_scope=False)
+    init_default_scope(cfg.get('default_scope', 'mmtrack'))
+    model = MODELS.build(cfg.model)
+    check_checkpoint(model, checkpoint)
+    return model.to(device).eval()
+
+
+def build_dataset(cfg: Config, phase: str = 'test') -> BaseDataset:
+    """Build the dataset of a phase: 'train', 'val' or 'test'.
+
+    Raises:
+        ValueError: If the config has no dataloader of the phase.
+    """
+    register_all_modules(init_default_scope=False)
+    init_default_scope(cfg.get('default_scope', 'mmtrack'))
+    dataloader = cfg.get(f'{phase}_dataloader')
+    if dataloader is None:
+        raise ValueError(f'{cfg.filename} has no {phase}_dataloader')
+    return DATASETS.build(dataloader.dataset)
+
+
+class Video(NamedTuple):
+    """A video of a test dataset.
+
+    Attributes:
+        name (str): Folder of its frames.
+        indices (list[int]): Indices of its frames in the dataset, in order.
+        img_paths (list[str]): Files of its frames.
+        gts (list[dict]): Ground truth of its frames in the original images:
+            ``bboxes`` (n, 4) and ``labels`` (n, ).
+    """
+
+    name: str
+    indices: list[int]
+    img_paths: list[str]
+    gts: list[dict]
+
+
+def find_video(dataset: BaseDataset, name: str | None = None) -> Video:
+    """Find a video in a test dataset.
+
+    Args:
+        dataset (BaseDataset): A video dataset.
+        name (str, optional): Folder of its frames, or the last part of it. Defaults
+            to the first video of the dataset.
+
+    Returns:
+        Video: The video.
+
+    Raises:
+        ValueError: If there is no such video, or several.
+    """
+    found: dict[str, list[tuple[int, dict]]] = {}
+    names: list[str] = []
+    for index in range(len(dataset)):
+        info = dataset.get_data_info(index)
+        folder = osp.dirname(info['img_path'])
+        if not names or names[-1] != folder:
+            names.append(folder)
+        if name is None:
+            name = folder
+        if f'/{folder}'.endswith(f'/{name.strip("/")}'):
+            found.setdefault(folder, []).append((index, info))
+    if len(found) != 1:
+        raise ValueError(
+            f'{len(found)} videos match {name!r}; the dataset has {len(set(names))}, '
+            f'such as {", ".join(osp.basename(n) for n in names[:3])}'
+        )
+    ((folder, frames),) = found.items()
+    frames.sort(key=lambda frame: frame[1]['frame_id'])
+    return Video(
+        folder,
+        [index for index, _ in frames],
+        [info['img_path'] for _, info in frames],
+        [_ground_truth(info['instances']) for _, info in frames],
+    )
+
+
+def _ground_truth(instances: Sequence[dict]) -> dict:
+    counted = [instance for instance in instances if not instance['ignore_flag']]
+    return dict(
+        bboxes=np.array([i['bbox'] for i in counted], np.float32).reshape(-1, 4),
+        labels=np.array([i['bbox_label'] for i in counted], np.int64),
+    )
+
+
+def run_video(
+    model: BaseVideoDetector,
+    dataset: BaseDataset,
+    video: Video,
+    num_frames: int | None = None,
+    description: str = 'frames',
+) -> Iterator[RunFrame]:
+    """Run a detector over the frames of a video, in order, with a progress bar.
+
+    Args:
+        model (BaseVideoDetector): The detector.
+        dataset (BaseDataset): The dataset of the video.
+        video (Video): The video.
+        num_frames (int, optional): Stop after so many frames. Defaults to all.
+        description (str): What the progress bar says. Defaults to 'frames'.
+
+    Yields:
+        RunFrame: Every frame.
+    """
+    for index in tqdm(video.indices[:num_frames], desc=description, unit='frame'):
+        data = dataset[index]
+        with torch.no_grad():
+            (result,) = model.test_step(pseudo_collate([data]))
+        yield RunFrame(data['inputs'], result)
+
+
+def network_image(img: torch.Tensor) -> np.ndarray:
+    """An image that the pipeline packed, (3, H, W) BGR, as RGB (H, W, 3) uint8."""
+    image = img.permute(1, 2, 0).clamp(0, 255).byte().numpy()
+    return np.ascontiguousarray(image[..., ::-1])
+
+
+def least_sharp(img_paths: Sequence[str], number: int) -> list[int]:
+    """Pick the frames of a video that look most deteriorated.
+
+    The measure is the variance of the Laplacian of the grey image, which blur,
+    defocus and strong compression lower. It compares frames of one scene only.
+
+    Args:
+        img_paths (Sequence[str]): Files of the frames.
+        number (int): How many frames to pick.
+
+    Returns:
+        list[int]: Indices of the least sharp frames, rising.
+    """
+    sharpness = [
+        cv2.Laplacian(cv2.cvtColor(load_frame(p), cv2.COLOR_RGB2GRAY), cv2.CV_64F).var()
+        for p in img_paths
+    ]
+    return sorted(np.argsort(sharpness, kind='stable')[:number].tolist())
+
+
+def check_frames(video: Video, frames: Sequence[int]) -> None:
+    """Raise a ValueError unless a video has these frames, counted from 0."""
+    wrong = [frame for frame in frames if not 0 <= frame < len(video.indices)]
+    if wrong or not frames:
+        raise ValueError(
+            f'frames {wrong or "(none)"} are not in video {video.name}, which has the '
+            f'frames 0 to {len(video.indices) - 1}'
+        )
+
+
+def add_video_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add what tools need that run a detector over a video of a test dataset.
+
+    Args:
+        parser (argparse.ArgumentParser): Parser to extend, in place.
+    """
+    parser.add_argument('config', help='config file')
+    parser.add_argument('checkpoint', help='checkpoint file or URL')
+    parser.add_argument(
+        '--video',
+        help="folder of a video's frames, or the last part of it; default: the first "
+        'video of the test dataset',
+    )
+    parser.add_argument(
+        '--frames',
+        nargs='+',
+        type=int,
+        metavar='FRAME',
+        help='frames to show, counted from 0; default: the least sharp ones',
+    )
+    parser.add_argument(
+        '--number', type=int, default=4, help='how many by default, default: 4'
+    )
+    parser.add_argument(
+        '--device', default=get_device(), help='where to run, default: %(default)s'
+    )
+    parser.add_argument(
+        '--cfg-options',
+        nargs='+',
+        action=DictAction,
+        metavar='KEY=VALUE',
+        help='override entries of the config',
+    )
+
+
+def open_video(
+    args: argparse.Namespace,
+) -> tuple[BaseVideoDetector, BaseDataset, Video, list[int]]:
+    """Build what a command line asks for.
+
+    Args:
+        args (argparse.Namespace): Arguments of :func:`add_video_arguments`.
+
+    Returns:
+        tuple: The detector, the test dataset, the video and the frames to show.
+    """
+    cfg = load_config(args.config)
+    if args.cfg_options is not None:
+        cfg.merge_from_dict(args.cfg_options)
+    model = build_detector(cfg, args.checkpoint, args.device)
+    dataset = build_dataset(cfg)
+    video = find_video(dataset, args.video)
+    frames = args.frames or least_sharp(video.img_paths, args.number)
+    check_frames(video, frames)
+    return model, dataset, video, frames

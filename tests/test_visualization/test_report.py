@@ -1,0 +1,112 @@
+from __future__ import annotations
+
+import json
+import re
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+from mmengine.config import Config
+
+from stpn_plugin.engine.saved_run import load_saved_run
+from stpn_plugin.visualization import HtmlPage, write_report
+
+TITLES = [
+    'Accuracy by motion speed',
+    'Precision and recall',
+    'Kinds of errors',
+    'Worst frames',
+    'Training',
+    'Prompts',
+]
+
+
+@pytest.fixture(scope='module')
+def work_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    work_dir = tmp_path_factory.mktemp('my_training')
+    path = work_dir / '1/vis_data/scalars.json'
+    path.parent.mkdir(parents=True)
+    entries = [dict(lr=0.1, loss=1 / step, step=step) for step in (10, 20)]
+    path.write_text('\n'.join(map(json.dumps, entries)))
+    return work_dir
+
+
+@pytest.fixture
+def report(
+    cfg: Config, results: Path, checkpoint: Path, work_dir: Path, tmp_path: Path
+) -> Path:
+    path = tmp_path / 'new/report.html'
+    runs = [load_saved_run(cfg, str(results), name) for name in ('<a>', 'b')]
+    missing = write_report(
+        str(path), cfg, runs, [str(work_dir)], str(checkpoint), num_frames=2
+    )
+    assert missing == []
+    return path
+
+
+def test_complete(report: Path) -> None:
+    content = report.read_text()
+    assert re.findall('<h2>(.*?)</h2>', content) == TITLES
+    assert 'Not included' not in content
+    assert content.count('<img ') == content.count('base64,') == 9
+    assert not re.search(r'(src|href)="(?!data:image/png;base64,|#)', content)
+    assert '<a>' not in content.replace('<a href', '') and '&lt;a&gt;' in content
+    rows = [re.findall('<t[dh].*?>(.*?)</t[dh]>', row) for row in content.split('<tr>')]
+    assert ['&lt;a&gt;', '0.5', '50.0', '50.0', '100.0', '–'] in rows
+    assert ['classification', 'right place, wrong class', '5', '50.0'] in rows
+    assert [path.name for path in report.parent.iterdir()] == ['report.html']
+
+
+@pytest.mark.skipif(shutil.which('chromium') is None, reason='needs chromium')
+def test_in_a_browser(report: Path, tmp_path: Path) -> None:
+    """All pictures show, nothing is wider than the page, all links lead somewhere."""
+    check = """<script>
+    const root = document.documentElement;
+    const images = [...document.images];
+    const links = [...document.querySelectorAll('nav a')];
+    document.body.innerHTML = JSON.stringify({
+      images: images.length,
+      shown: images.filter(i => i.complete && i.naturalWidth > 100).length,
+      overflow: root.scrollWidth - root.clientWidth,
+      broken: links.filter(a => !document.querySelector(a.hash)).length,
+      requests: performance.getEntriesByType('resource').filter(
+        r => !r.name.startsWith('data:')).length,
+    });</script></body>"""
+    page = tmp_path / 'checked.html'
+    page.write_text(report.read_text().replace('</body>', check))
+    done = subprocess.run(
+        ['chromium', '--headless', '--no-sandbox', '--disable-gpu', '--dump-dom']
+        + ['--window-size=900,900', f'--user-data-dir={tmp_path}/user', page.as_uri()],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        encoding='utf-8',
+        timeout=120,
+    )
+    found = json.loads(re.search('<body>(.*?)</body>', done.stdout, re.S).group(1))
+    assert found == dict(images=9, shown=9, overflow=0, broken=0, requests=0)
+
+
+def test_missing_parts_are_named(cfg: Config, results: Path, tmp_path: Path) -> None:
+    run = load_saved_run(cfg, str(results))
+    run = run._replace(img_paths=['nowhere.jpg'] * len(run.gts))
+    missing = write_report(str(tmp_path / 'a.html'), cfg, [run])
+    assert missing == ['Worst frames', 'Training', 'Prompts']
+    content = (tmp_path / 'a.html').read_text()
+    assert re.findall('<h2>(.*?)</h2>', content) == TITLES
+    reasons = re.findall('Not included: (.*?)</p>', content)
+    assert reasons == [
+        'frame nowhere.jpg does not exist',
+        'no work dir of a training run is given',
+        'no checkpoint is given',
+    ]
+
+
+def test_page_escapes() -> None:
+    page = HtmlPage('a < b', '"&"')
+    page.section('One & two')
+    page.table([['name', 'value'], ['<i>', 1.5], ['j', '–']])
+    content = page.render()
+    assert '<h1>a &lt; b</h1>' in content and '&quot;&amp;&quot;' in content
+    assert '<td>&lt;i&gt;</td><td class="number">1.5</td>' in content
+    assert '<a href="#one-two">One &amp; two</a>' in content
