@@ -1,0 +1,97 @@
+"""The command lines of ``tools/analysis`` that draw pictures."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from tests.test_tools.conftest import run_tool
+
+
+@pytest.fixture(scope='module')
+def results(config: Path, checkpoint: Path) -> Path:
+    path = config.parent / 'results.pkl'
+    work_dir = config.parent / 'tested'
+    run_tool('test.py', config, checkpoint, '--work-dir', work_dir, '--out', path)
+    return path
+
+
+def assert_picture(path: str) -> None:
+    with Image.open(path) as image:
+        assert image.format == 'PNG' and min(image.size) > 200
+
+
+@pytest.mark.parametrize(
+    'command',
+    [
+        ('plot_motion_ap.py', '--iou-thr', 0.75),
+        ('plot_pr.py',),
+        ('plot_pr.py', '--classes'),
+        ('plot_pr.py', '--speeds'),
+    ],
+)
+def test_pictures_of_several_runs(command: tuple, config: Path, results: Path) -> None:
+    name, *options = command
+    files = (results, results, '--names', 'first', 'second')
+    run_tool(f'analysis/{name}', config, *files, *options, '--out', 'a/b.png')
+    assert_picture('a/b.png')
+
+
+def test_worst_frames(config: Path, results: Path) -> None:
+    run_tool('analysis/worst_frames.py', config, results, '--number', 2)
+    assert_picture('worst_frames.png')
+
+
+def test_names_have_to_be_as_many_as_files(config: Path, results: Path) -> None:
+    with pytest.raises(ValueError, match='1 results files, but 2 --names'):
+        run_tool('analysis/plot_pr.py', config, results, '--names', 'a', 'b')
+
+
+def test_error_breakdown(
+    config: Path, results: Path, capsys: pytest.CaptureFixture
+) -> None:
+    options = ('--out', 'errors.json', '--figure', 'errors.png')
+    run_tool('analysis/error_breakdown.py', config, results, *options)
+    assert_picture('errors.png')
+    numbers = json.loads(Path('errors.json').read_text())['results']
+    printed = capsys.readouterr().out
+    assert f'results: AP50 {numbers["ap"]:.4f}' in printed
+    assert f'| duplicate       | {numbers["counts"]["duplicate"]:,} ' in printed
+
+
+def test_logs(trained: Path, capsys: pytest.CaptureFixture) -> None:
+    run_tool('analysis/plot_logs.py', trained, '--keys', 'loss', 'lr', '--smooth', 0.5)
+    assert_picture('logs.png')
+    with pytest.raises(SystemExit):
+        run_tool('analysis/plot_logs.py', trained, '--names', 'a', 'b')
+    assert '1 logs, but 2 --names' in capsys.readouterr().err
+
+
+def test_prompts(config: Path, checkpoint: Path, capsys: pytest.CaptureFixture) -> None:
+    video = ('--video', 'ILSVRC2015_val_00000001', '--frames', 1, '--device', 'cpu')
+    run_tool('analysis/prompt_attention.py', config, checkpoint, *video)
+    run_tool('analysis/compare_prompts.py', config, checkpoint, *video)
+    for name in ('support', 'stages', 'compare_prompts'):
+        assert_picture(f'{name}.png')
+    assert 'Mean frame score: ' in capsys.readouterr().out
+
+
+def test_browse_dataset(config: Path, capsys: pytest.CaptureFixture) -> None:
+    run_tool('analysis/browse_dataset.py', config, '--number', 3)
+    # 2 videos of 4 frames, 2 stills
+    names = ['000000.png', '000004.png', '000009.png']
+    assert sorted(path.name for path in Path('browse_dataset').iterdir()) == names
+    assert_picture('browse_dataset/000004.png')
+    with pytest.raises(SystemExit):
+        run_tool('analysis/browse_dataset.py', config, '--number', 0)
+    assert 'at least 1' in capsys.readouterr().err
+
+
+def test_report(config: Path, results: Path, capsys: pytest.CaptureFixture) -> None:
+    run_tool('analysis/report.py', config, results, '--device', 'cpu')
+    assert '<h2>Kinds of errors</h2>' in Path('report.html').read_text()
+    printed = capsys.readouterr().out
+    assert 'Not included, for reasons given there: Training, Prompts' in printed
