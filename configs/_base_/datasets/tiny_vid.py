@@ -34,16 +34,13 @@ test_pipeline = [
     dict(type='PackTrackInputs'),
 ]
 
-vid_train, det_train = _base_.train_dataloader.dataset.datasets
+# The still images have served to train the backbone.
+vid_train, _ = _base_.train_dataloader.dataset.datasets
 vid_train.update(data_root=data_root, metainfo=metainfo, pipeline=train_pipeline)
 vid_train.ref_img_sampler.update(num_ref_imgs=num_support_frames, frame_range=20)
-det_train.update(data_root=data_root, metainfo=metainfo, pipeline=train_pipeline)
-det_train.ref_img_sampler.update(num_ref_imgs=num_support_frames)
 
 train_dataloader = dict(
-    batch_size=batch_size,
-    num_workers=1,
-    dataset=dict(datasets=[vid_train, det_train]),
+    batch_size=batch_size, num_workers=1, dataset=dict(datasets=[vid_train])
 )
 val_dataloader = dict(
     num_workers=1,

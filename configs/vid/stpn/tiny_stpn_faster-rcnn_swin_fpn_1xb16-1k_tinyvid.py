@@ -1,4 +1,5 @@
-# Second stage of the demo: STPN on videos and still images.
+# STPN on videos of tiny_vid, from the backbone of
+# tiny_swin_1xb32-400_tinyvid-stills.py.
 _base_ = [
     '../../_base_/models/tiny_faster-rcnn_swin_fpn.py',
     '../../_base_/datasets/tiny_vid.py',
@@ -21,4 +22,9 @@ model = dict(
     prompt_predictor=dict(
         type='AttentionPromptPredictor', in_channels=256, prompt_dims=32
     ),
+)
+
+# From random weights, the predictor has most to learn.
+optim_wrapper = dict(
+    paramwise_cfg=dict(custom_keys={'prompt_predictor': dict(lr_mult=5)})
 )
