@@ -80,10 +80,10 @@ class Settings:
         ValueError: A value is out of its range.
     """
 
-    train_videos: int = 120
+    train_videos: int = 600
     val_videos: int = 24
-    frames: int = 20
-    stills: int = 600
+    frames: int = 16
+    stills: int = 1200
     extra_stills: int = 12
     width: int = 96
     height: int = 64

@@ -37,7 +37,7 @@ test_pipeline = [
 # The still images have served to train the backbone.
 vid_train, _ = _base_.train_dataloader.dataset.datasets
 vid_train.update(data_root=data_root, metainfo=metainfo, pipeline=train_pipeline)
-vid_train.ref_img_sampler.update(num_ref_imgs=num_support_frames, frame_range=20)
+vid_train.ref_img_sampler.update(num_ref_imgs=num_support_frames, frame_range=16)
 
 train_dataloader = dict(
     batch_size=batch_size, num_workers=1, dataset=dict(datasets=[vid_train])
