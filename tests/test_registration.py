@@ -41,8 +41,8 @@ class Data(torch.utils.data.Dataset):
     def __len__(self):
         return 2
     def __getitem__(self, i):
-        fill = TRANSFORMS.build(dict(type='mmtrack.FillSupportFrames', num_support_frames=2))
-        return fill(dict(x=[i]))['x']
+        cfg = dict(type='mmtrack.FillSupportFrames', num_support_frames=2)
+        return TRANSFORMS.build(cfg)(dict(x=[i]))['x']
 
 if __name__ == '__main__':
     loader = torch.utils.data.DataLoader(

@@ -61,11 +61,13 @@ def vid_motion_ap(
     """
     if motion_ranges is None:
         motion_ranges = MOTION_RANGES
-    elif not isinstance(motion_ranges, Mapping):
-        motion_ranges = {(low, high): (low, high) for low, high in motion_ranges}
+    if isinstance(motion_ranges, Mapping):
+        named: list[tuple[str | Range, Range]] = list(motion_ranges.items())
+    else:
+        named = [((low, high), (low, high)) for low, high in motion_ranges]
     evaluator = VIDMotionEvaluator(gts, dets, num_classes)
-    result = {}
-    for name, motion_range in motion_ranges.items():
+    result: dict[str | Range, dict] = {}
+    for name, motion_range in named:
         ap = evaluator.average_precision(iou_thr, motion_range)
         result[name] = dict(map=nanmean(ap), ap=ap)
     return result
@@ -236,7 +238,8 @@ class VIDMotionEvaluator:
             tuple[np.ndarray, np.ndarray]: Whether it is a true positive, and
             as how much of a false positive it counts, both (num_dets, ).
         """
-        motion_range = tuple(motion_range)
+        low, high = motion_range  # perhaps a list, which is no key
+        motion_range = (low, high)
         ignored = self._ignored(motion_range)
         if iou_thr not in self._candidates:
             self._candidates[iou_thr] = self._find_candidates(iou_thr)

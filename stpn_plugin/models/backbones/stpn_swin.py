@@ -68,7 +68,9 @@ class STPNSwinTransformer(SwinTransformer):
             size // patch
             for size, patch in zip(to_2tuple(pretrain_img_size), patch_size)
         )
-        self.stages = ModuleList([PromptedSwinStage(stage) for stage in self.stages])
+        self.stages: ModuleList = ModuleList(
+            [PromptedSwinStage(stage) for stage in self.stages]
+        )
         self.prompt_dropout = nn.Dropout(prompt_drop_rate)
 
     def forward(

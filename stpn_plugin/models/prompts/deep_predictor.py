@@ -7,6 +7,7 @@ from typing import Sequence, Tuple
 from mmtrack.registry import MODELS
 from mmtrack.utils import ConfigType, OptMultiConfig
 from torch import Tensor, nn
+from torch.utils.hooks import RemovableHandle
 
 from .base import BlockTensors, PromptSource
 
@@ -52,7 +53,7 @@ class DeepPromptPredictor(PromptSource):
         """Inputs (N, Ci, h, w) of the chosen blocks, without prompts."""
         inputs: BlockTensors = {}
 
-        def keep(stage: int, block: int) -> object:
+        def keep(stage: int, block: int) -> RemovableHandle:
             def hook(module: nn.Module, args: Tuple) -> None:
                 tokens, hw_shape = args
                 inputs[stage, block] = tokens.transpose(1, 2).unflatten(2, hw_shape)

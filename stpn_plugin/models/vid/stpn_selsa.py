@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from copy import deepcopy
-from typing import Any, Dict, List, Optional, Sequence, Tuple
+from typing import Any, Dict, List, Sequence, Tuple
 
 import torch
 from mmdet.structures import DetDataSample
@@ -25,8 +25,8 @@ Levels = Tuple[Tensor, ...]
 class SelsaMemory(SupportMemory):
     """Remembers SELSA's reference features and proposals too."""
 
-    ref_x: Optional[Levels] = None
-    ref_proposals: Optional[List[InstanceData]] = None
+    ref_x: Levels = ()
+    ref_proposals: Sequence[InstanceData] = ()
 
 
 @MODELS.register_module()
@@ -135,7 +135,7 @@ class STPNSelsa(STPN):
 
     def predict_with(
         self,
-        memories: Sequence[SelsaMemory],
+        memories: Sequence[Any],  # of SelsaMemory
         inputs: Dict[str, Tensor],
         data_samples: SampleList,
         rescale: bool = True,
@@ -164,7 +164,7 @@ class STPNSelsa(STPN):
 
     def update(
         self,
-        memory: SelsaMemory,
+        memory: Any,  # SelsaMemory
         support: SupportFrames,
         data_sample: TrackDataSample,
     ) -> None:
@@ -174,7 +174,7 @@ class STPNSelsa(STPN):
             ValueError: Support frames come with a later frame than frame 0,
                 or are too few.
         """
-        if memory.ref_x is not None:
+        if memory.ref_x:
             raise ValueError(
                 'STPNSelsa takes all support frames with frame 0; set ref_img_sampler '
                 'to test_with_adaptive_stride in the test dataset'
