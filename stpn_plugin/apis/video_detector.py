@@ -206,7 +206,14 @@ class VideoDetector:
 
         Returns:
             The frames' results; see :meth:`detect_video`.
+
+        Raises:
+            ValueError: There are not as many streams as frames.
+            VideoError: A frame is no image, or not of the size of its stream's
+                first. No stream goes on then.
         """
+        if len(streams) != len(frames):
+            raise ValueError(f'got {len(streams)} streams for {len(frames)} frames')
         packed = []
         numbers: Counter = Counter()
         for stream, item in zip(streams, frames):

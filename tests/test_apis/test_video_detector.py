@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import weakref
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Iterator, List
 
@@ -107,6 +108,19 @@ def test_streams_do_not_mix(detector: VideoDetector, frames: List[np.ndarray]) -
     for results, expected in zip(together, alone):
         assert_same(results, expected, rtol=1e-4, atol=1e-3)
     assert [stream.num_frames for stream in streams] == [len(frames)] * 3
+    with pytest.raises(ValueError, match='got 3 streams for 1 frames'):
+        detector.push(streams, frames[:1])
+
+
+def test_threads_share_a_detector(
+    detector: VideoDetector, frames: List[np.ndarray]
+) -> None:
+    videos = [frames[:3], frames[:2:-1]]
+    alone = [list(detector.detect_video(video)) for video in videos]
+    with ThreadPoolExecutor(2) as pool:
+        together = pool.map(lambda video: list(detector.detect_video(video)), videos)
+    for results, expected in zip(together, alone):
+        assert_same(results, expected)
 
 
 def test_stream_uses_no_future_frames(
@@ -274,8 +288,8 @@ def test_gpu(name: str, data_root: Path, video_dir: Path) -> None:
         torch.testing.assert_close(
             result.pred_det_instances.scores[:20],
             wanted.pred_det_instances.scores[:20],
-            rtol=1e-3,
-            atol=1e-4,
+            rtol=0.02,  # convolutions may use TF32
+            atol=1e-3,
         )
     for amp in (torch.float16, torch.bfloat16):
         detector = VideoDetector(cfg, weights, 'cuda', amp=amp)
