@@ -148,7 +148,7 @@ def test_support_figure() -> None:
         heat = ax.images[1]
         assert np.allclose(heat.get_array(), 1.5)
         assert tuple(heat.get_extent()) == (-0.5, 95.5, 63.5, -0.5)
-        assert heat.norm.vcenter == 1
+        assert (heat.norm.vmin, heat.norm.vcenter, heat.norm.vmax) == (0.5, 1, 1.5)
 
 
 def test_stage_figure() -> None:

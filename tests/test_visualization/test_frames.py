@@ -146,7 +146,7 @@ def test_still_image(cfg: Config) -> None:
 def test_sample_without_annotations(cfg: Config) -> None:
     dataset = build_dataset(cfg, 'val')
     figure = plot_sample(dataset[1], dataset.metainfo['CLASSES'])
-    assert 'loads no annotations' in figure.get_suptitle()
+    assert 'loads no annotations' in figure.texts[0].get_text()
     (ax,) = figure.axes  # only frame 0 brings support frames
     assert not ax.patches
     assert len(plot_sample(dataset[0], dataset.metainfo['CLASSES']).axes) == 3

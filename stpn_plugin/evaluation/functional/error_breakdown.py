@@ -173,7 +173,9 @@ def _split_by_label(
     values: np.ndarray, labels: np.ndarray, num_classes: int
 ) -> list[np.ndarray]:
     """Values of every class, in the order given."""
-    order = np.argsort(labels, kind='stable')
+    # Numpy sorts small integers in linear time.
+    small = labels.astype(np.min_scalar_type(num_classes))
+    order = np.argsort(small, kind='stable')
     ends = np.cumsum(np.bincount(labels, minlength=num_classes))[:-1]
     return np.split(values[order], ends)
 
