@@ -103,6 +103,7 @@ def draw_clip(run: SavedRun, data_root: str, video: str, out_dir: str) -> None:
         )
         ax.set_title(titles[t], fontsize=9, pad=14)
     add_box_legend(figure, SCORE_THR)
+    figure.set_layout_engine('constrained')
     save_figure(figure, osp.join(out_dir, 'sheet.png'))
 
 

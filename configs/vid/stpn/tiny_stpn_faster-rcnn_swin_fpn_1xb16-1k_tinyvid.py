@@ -1,5 +1,5 @@
 # STPN on videos of tiny_vid, from the backbone of
-# tiny_swin_1xb32-400_tinyvid-stills.py.
+# tiny_swin_1xb32-700_tinyvid-stills.py.
 _base_ = [
     '../../_base_/models/tiny_faster-rcnn_swin_fpn.py',
     '../../_base_/datasets/tiny_vid.py',
@@ -15,7 +15,7 @@ model = dict(
             init_cfg=dict(
                 _delete_=True,
                 type='Pretrained',
-                checkpoint='work_dirs/tiny_swin_1xb32-400_tinyvid-stills/iter_400.pth',
+                checkpoint='work_dirs/tiny_swin_1xb32-700_tinyvid-stills/iter_700.pth',
             )
         )
     ),
@@ -24,7 +24,12 @@ model = dict(
     ),
 )
 
-# From random weights, the predictor has most to learn.
+# The backbone shall keep what it knows of classes; the predictor has most to learn.
 optim_wrapper = dict(
-    paramwise_cfg=dict(custom_keys={'prompt_predictor': dict(lr_mult=5)})
+    paramwise_cfg=dict(
+        custom_keys={
+            'detector.backbone': dict(lr_mult=0.3),
+            'prompt_predictor': dict(lr_mult=3),
+        }
+    )
 )

@@ -3,7 +3,7 @@
 # nothing about classes, and prompts are made from it.
 _base_ = ['../../_base_/schedules/tiny.py', '../../_base_/tiny_runtime.py']
 
-max_iters = 400
+max_iters = 700
 class_folders = ('n02510455', 'n02129604', 'n01662784', 'n02391049')
 
 model = dict(
@@ -50,7 +50,7 @@ train_dataloader = dict(
 )
 
 train_cfg = dict(max_iters=max_iters)
-optim_wrapper = dict(optimizer=dict(lr=1e-3))
+optim_wrapper = dict(optimizer=dict(lr=1.5e-3))
 param_scheduler = [
     dict(type='LinearLR', start_factor=0.1, by_epoch=False, begin=0, end=50),
     dict(type='CosineAnnealingLR', by_epoch=False, begin=50, end=max_iters),
