@@ -1,0 +1,7 @@
+_base_ = ['./tiny_stpn_faster-rcnn_swin_fpn_1xb16-1k_tinyvid.py']
+
+model = dict(
+    prompt_predictor=dict(
+        _delete_=True, type='MixerPromptPredictor', in_channels=256, prompt_dims=32
+    )
+)

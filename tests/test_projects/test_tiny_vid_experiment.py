@@ -1,0 +1,229 @@
+from __future__ import annotations
+
+import json
+import threading
+from pathlib import Path
+from typing import Dict, List, Optional, Sequence
+
+import pytest
+
+from projects.tiny_vid import experiment
+from projects.tiny_vid.experiment import COLUMNS, Launcher, Run
+
+SETTINGS = dict(train_videos=3)
+SEEDS = (0, 1)
+
+
+class FakeLaunch:
+    """Leaves the files of the tools behind; keeps their commands."""
+
+    def __init__(self, failing: Optional[str] = None) -> None:
+        self.commands: List[Sequence[str]] = []
+        self.failing = failing
+
+    def __call__(self, command: Sequence[str], log: str) -> None:
+        self.commands.append(command)
+        folder = Path(command[command.index('--work-dir') + 1])
+        if self.failing and self.failing in str(folder):
+            raise RuntimeError('exit status 1')
+        if command[0] == 'tools/train.py':
+            options = dict(part.split('=', 1) for part in command if '=' in part)
+            checkpoint = folder / f'iter_{options["train_cfg.max_iters"]}.pth'
+            folder.mkdir(parents=True)
+            checkpoint.touch()
+            (folder / 'last_checkpoint').write_text(str(checkpoint))
+        else:
+            assert Path(command[2]).is_file()
+            Path(command[command.index('--out') + 1]).touch()
+
+    def programs(self) -> List[str]:
+        return [Path(command[0]).stem for command in self.commands]
+
+
+@pytest.fixture
+def runs(tmp_path: Path) -> Dict[str, List[Run]]:
+    found = experiment.plan(str(tmp_path), ['single', 'att'], SEEDS, scale=0.01)
+    for run in flat(found):
+        experiment.claim(run, SETTINGS)
+        experiment.claim(run.backbone, SETTINGS)
+    return found
+
+
+@pytest.fixture(autouse=True)
+def fake_scores(monkeypatch: pytest.MonkeyPatch) -> None:
+    def save(run: Run) -> None:
+        value = 10.0 * run.seed + (50 if 'att' in run.name else 40)
+        experiment.write_text(run.scores, json.dumps(dict.fromkeys(COLUMNS, value)))
+
+    monkeypatch.setattr(experiment, 'save_scores', save)
+
+
+def flat(runs: Dict[str, List[Run]]) -> List[Run]:
+    return [run for of_seeds in runs.values() for run in of_seeds]
+
+
+def complete(runs: Dict[str, List[Run]], launch: FakeLaunch) -> List[str]:
+    return experiment.complete(flat(runs), launch, 2, lambda: None)
+
+
+def test_same_data_and_schedule_for_all(tmp_path: Path) -> None:
+    runs = experiment.plan(str(tmp_path), list(experiment.METHODS), [3])
+    reference = runs['att'][0].cfg
+    updates = reference.train_cfg.max_iters
+    for run in flat(runs):
+        cfg = run.cfg
+        step = cfg.optim_wrapper.get('accumulative_counts', 1)
+        batch = cfg.train_dataloader.batch_size * step
+        assert batch == reference.train_dataloader.batch_size
+        assert cfg.train_cfg.max_iters == updates * step
+        assert cfg.param_scheduler[-1].end == updates * step
+        assert cfg.optim_wrapper.optimizer == reference.optim_wrapper.optimizer
+        assert cfg.model.detector.backbone == reference.model.detector.backbone
+        assert cfg.randomness.seed == 3 and run.backbone.cfg.randomness.seed == 3
+        for ours, theirs in zip(
+            cfg.train_dataloader.dataset.datasets,
+            reference.train_dataloader.dataset.datasets,
+        ):
+            assert ours.ann_file == theirs.ann_file
+        assert cfg.default_hooks.checkpoint.interval % step == 0
+    sources = {m: r[0].cfg.model.get('prompt_predictor') for m, r in runs.items()}
+    assert sources['single'] is None
+    assert {s.type for s in sources.values() if s} == {
+        'LearnedPrompts',
+        'AveragePromptPredictor',
+        'MixerPromptPredictor',
+        'AttentionPromptPredictor',
+    }
+
+
+def test_scale_shortens_the_whole_schedule(tmp_path: Path) -> None:
+    (full,) = experiment.plan(str(tmp_path), ['selsa'], [0])['selsa']
+    (short,) = experiment.plan(str(tmp_path), ['selsa'], [0], 0.1)['selsa']
+    assert short.cfg.train_cfg.max_iters * 10 == full.cfg.train_cfg.max_iters
+    for ours, theirs in zip(short.cfg.param_scheduler, full.cfg.param_scheduler):
+        assert (ours.begin * 10, ours.end * 10) == (theirs.begin, theirs.end)
+    backbones = short.backbone.cfg, full.backbone.cfg
+    assert backbones[0].train_cfg.max_iters * 10 == backbones[1].train_cfg.max_iters
+
+
+def test_backbones_first_and_nothing_twice(runs: Dict[str, List[Run]]) -> None:
+    launch = FakeLaunch()
+    assert not complete(runs, launch)
+    assert launch.programs()[:2] == ['train', 'train']
+    assert all('stills' in command[1] for command in launch.commands[:2])
+    assert sorted(launch.programs()[2:]) == ['test'] * 4 + ['train'] * 4
+    for run in flat(runs):
+        (command,) = [c for c in launch.commands if f'{run.folder}/train' in c]
+        assert any(part.endswith(run.backbone.checkpoint) for part in command)
+        assert command[-1] == '--resume'
+
+    again = FakeLaunch()
+    assert not complete(runs, again)
+    assert not again.commands
+
+
+def test_resumes_where_it_stopped(runs: Dict[str, List[Run]]) -> None:
+    complete(runs, FakeLaunch())
+    unscored, untested, untrained, _ = flat(runs)
+    for run in (unscored, untested, untrained):
+        Path(run.scores).unlink()
+    for run in (untested, untrained):
+        Path(run.results).unlink()
+    train_dir = Path(untrained.checkpoint).parent
+    for path in [*train_dir.iterdir()]:
+        path.unlink()
+    train_dir.rmdir()
+    launch = FakeLaunch()
+    assert not complete(runs, launch)
+    assert sorted(launch.programs()) == ['test', 'test', 'train']
+    assert all(Path(run.scores).is_file() for run in flat(runs))
+
+
+def test_a_checkpoint_half_way_is_not_the_end(runs: Dict[str, List[Run]]) -> None:
+    run = runs['att'][0]
+    folder = Path(run.checkpoint).parent
+    folder.mkdir(parents=True)
+    Path(run.checkpoint).touch()  # being written when the power went
+    (folder / 'last_checkpoint').write_text(str(folder / 'iter_1.pth'))
+    assert not run.is_trained
+    (folder / 'last_checkpoint').write_text(run.checkpoint)
+    assert run.is_trained
+
+
+def test_a_failure_leaves_the_others_alone(runs: Dict[str, List[Run]]) -> None:
+    (failure,) = complete(runs, FakeLaunch('single/seed_1'))
+    assert 'single, seed 1' in failure and 'log.txt' in failure
+    summary = experiment.summarize(runs)
+    assert list(summary['single']['seeds']) == [0]
+    assert list(summary['att']['seeds']) == [0, 1]
+
+
+def test_no_detector_without_its_backbone(runs: Dict[str, List[Run]]) -> None:
+    launch = FakeLaunch('backbone/seed_0')
+    (failure,) = complete(runs, launch)
+    assert 'backbone, seed 0' in failure
+    assert [Path(r.scores).is_file() for r in flat(runs)] == [False, True] * 2
+
+
+def test_runs_of_another_config_are_not_mixed_in(runs: Dict[str, List[Run]]) -> None:
+    run = runs['att'][0]
+    experiment.claim(run, SETTINGS)
+    with pytest.raises(ValueError, match='other.*data.*remove the folder'):
+        experiment.claim(run, dict(train_videos=4))
+    run.cfg.optim_wrapper.optimizer.lr = 1.0
+    with pytest.raises(ValueError, match='another config'):
+        experiment.claim(run, SETTINGS)
+
+
+def test_table_and_figure(runs: Dict[str, List[Run]], tmp_path: Path) -> None:
+    complete(runs, FakeLaunch())
+    Path(runs['single'][1].scores).unlink()
+    experiment.report(runs, str(tmp_path))
+    saved = json.loads((tmp_path / 'scores.json').read_text())
+    assert saved['att']['mean']['deteriorated'] == 55
+    assert saved['att']['std']['deteriorated'] == pytest.approx(50**0.5)
+    assert saved['single']['std']['deteriorated'] is None
+    table = (tmp_path / 'table.md').read_text().splitlines()
+    assert table[2].startswith('| single frame | 1 | 40.0 | 40.0 |')
+    assert table[3].startswith('| STPN, attention | 2 | 55.0 ± 7.1 |')
+    figure = experiment.plot(saved)
+    heights = [bar.get_height() for bar in figure.axes[1].patches]
+    assert heights == [40, 40, 55, 55]
+    assert (tmp_path / 'figure.png').read_bytes().startswith(b'\x89PNG')
+
+
+def test_launcher_logs_and_tells_of_failure(tmp_path: Path) -> None:
+    log = tmp_path / 'log.txt'
+    launch = Launcher()
+    launch(['-c', 'print(6 * 7)'], str(log))
+    with pytest.raises(RuntimeError, match='exit status 3'):
+        launch(['-c', 'raise SystemExit(3)'], str(log))
+    text = log.read_text()
+    assert '42\n' in text and text.count('$ python -c') == 2
+
+
+def test_launcher_stops(tmp_path: Path) -> None:
+    launch = Launcher()
+    errors = []
+
+    def work() -> None:
+        with pytest.raises(RuntimeError) as caught:
+            launch(['-c', 'import time; time.sleep(600)'], str(tmp_path / 'log.txt'))
+        errors.append(caught.value)
+
+    thread = threading.Thread(target=work)
+    thread.start()
+    while not launch._running:
+        pass
+    launch.stop()
+    thread.join(60)
+    assert errors and 'exit status -15' in str(errors[0])
+    with pytest.raises(RuntimeError, match='stopped'):
+        launch(['-c', ''], str(tmp_path / 'log.txt'))
+
+
+def test_bad_arguments(capsys: pytest.CaptureFixture) -> None:
+    for argv in (['--jobs', '0'], ['--scale', '0'], ['--methods', 'magic']):
+        with pytest.raises(SystemExit):
+            experiment.parse_args(argv)
+        assert argv[0] in capsys.readouterr().err
