@@ -70,7 +70,9 @@ def load_weights(module: torch.nn.Module, weights: Dict[str, Tensor]) -> None:
     assert all(key.endswith('relative_position_index') for key in missing), missing
 
 
-def unmatched(found: Tensor, expected: Tensor, score_atol: float, box_atol: float) -> int:
+def unmatched(
+    found: Tensor, expected: Tensor, score_atol: float, box_atol: float
+) -> int:
     """Number of detections without a partner in a one-to-one matching.
 
     Args:
