@@ -5,3 +5,6 @@ default_hooks = dict(
 )
 log_processor = dict(by_epoch=False)
 auto_scale_lr = dict(base_batch_size=16)
+
+# The same run gives the same weights, on the same machine and number of threads.
+randomness = dict(seed=0)

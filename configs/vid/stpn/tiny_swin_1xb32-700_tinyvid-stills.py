@@ -50,10 +50,10 @@ train_dataloader = dict(
 )
 
 train_cfg = dict(max_iters=max_iters)
-optim_wrapper = dict(optimizer=dict(lr=1.5e-3))
+optim_wrapper = dict(optimizer=dict(lr=7e-4))
 param_scheduler = [
-    dict(type='LinearLR', start_factor=0.1, by_epoch=False, begin=0, end=50),
-    dict(type='CosineAnnealingLR', by_epoch=False, begin=50, end=max_iters),
+    dict(type='LinearLR', start_factor=0.1, by_epoch=False, begin=0, end=100),
+    dict(type='CosineAnnealingLR', by_epoch=False, begin=100, end=max_iters),
 ]
 val_cfg = None
 test_cfg = None
