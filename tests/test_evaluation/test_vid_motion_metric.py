@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import json
-import socket
 from pathlib import Path
 
 import numpy as np
@@ -336,25 +335,28 @@ def test_incomplete_annotations(ann_file: str) -> None:
         _evaluate(_metric(ann_file), predictions)
 
 
-def _run_rank(rank: int, port: int, ann_file: str, folder: str) -> None:
+def _run_rank(rank: int, ann_file: str, folder: str) -> None:
     import os
+    from datetime import timedelta
 
     os.chdir(folder)  # mmtrack collects in a folder of the working directory
     dist.init_process_group(
-        'gloo', init_method=f'tcp://127.0.0.1:{port}', rank=rank, world_size=2
+        'gloo',
+        init_method=f'file://{folder}/rendezvous',
+        rank=rank,
+        world_size=2,
+        timeout=timedelta(minutes=2),
     )
     predictions = make_predictions(_read(ann_file))
     own = predictions[:14] if rank == 0 else predictions[14:]  # videos 1 | 2 and 3
     metrics = _evaluate(_metric(ann_file), own)
     torch.save(metrics, f'{rank}.pth')
+    dist.barrier()  # neither leaves while the other still talks to it
     dist.destroy_process_group()
 
 
 def test_two_processes(ann_file: str, tmp_path: Path) -> None:
-    with socket.socket() as free:
-        free.bind(('127.0.0.1', 0))
-        port = free.getsockname()[1]
-    mp.spawn(_run_rank, (port, ann_file, str(tmp_path)), nprocs=2)
+    mp.spawn(_run_rank, (ann_file, str(tmp_path)), nprocs=2)
     expected = _evaluate(_metric(ann_file), make_predictions(_read(ann_file)))
     for rank in range(2):
         assert torch.load(tmp_path / f'{rank}.pth', weights_only=False) == expected
