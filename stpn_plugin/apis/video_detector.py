@@ -23,6 +23,7 @@ from typing import (
 
 import numpy as np
 import torch
+from mmcv.ops import roi_align
 from mmengine.config import Config
 from mmengine.dataset import Compose, pseudo_collate
 from mmengine.device import get_device
@@ -80,7 +81,8 @@ class VideoDetector:
     Raises:
         FileNotFoundError: The config does not exist.
         TypeError: The config's model is none of this package's detectors.
-        ValueError: The checkpoint does not fit the model.
+        ValueError: The checkpoint does not fit the model, or the installed mmcv's
+            operators do not compute in the precision of ``amp``.
 
     Example:
         >>> detector = VideoDetector(config, checkpoint)
@@ -448,10 +450,34 @@ def _batches(items: Iterable[T], size: int) -> Iterator[List[T]]:
 def _amp_dtype(
     amp: Union[bool, torch.dtype], device: torch.device
 ) -> Optional[torch.dtype]:
-    if isinstance(amp, torch.dtype):
-        return amp
-    default = torch.bfloat16 if device.type == 'cpu' else torch.float16
-    return default if amp else None
+    if amp is False:
+        return None
+    if amp is True:
+        amp = torch.bfloat16 if device.type == 'cpu' else torch.float16
+    if not has_operators_for(amp, device):
+        raise ValueError(
+            f'amp: the operators of the installed mmcv do not compute {amp} on '
+            f"'{device.type}'; use amp=False"
+            + (' or a GPU' if device.type == 'cpu' else ' or amp=True')
+        )
+    return amp
+
+
+def has_operators_for(dtype: torch.dtype, device: torch.device) -> bool:
+    """Whether the installed mmcv's operators take tensors of a type.
+
+    Compiled ones of mmcv 2.0.0rc4 know no bfloat16; ours do.
+
+    Args:
+        dtype: Type of the tensors.
+        device: Where they are.
+    """
+    feature = torch.zeros(1, 1, 2, 2, dtype=dtype, device=device)
+    try:
+        roi_align(feature, feature.new_zeros(1, 5), 1)
+    except RuntimeError:
+        return False
+    return True
 
 
 def _frame_pipeline(transforms: Sequence[Dict[str, Any]]) -> Tuple[Compose, bool]:

@@ -12,6 +12,7 @@ import torch
 from mmtrack.structures import TrackDataSample
 
 from stpn_plugin.apis import VideoDetector, VideoError
+from stpn_plugin.apis.video_detector import has_operators_for
 from stpn_plugin.models.vid import PastReferences
 from tests.test_apis.conftest import (
     MODEL_OF,
@@ -257,6 +258,10 @@ def test_bad_checkpoints_and_configs(data_root: Path, tmp_path: Path) -> None:
 def test_amp_on_cpu(name: str, data_root: Path, video_dir: Path) -> None:
     cfg = make_config(data_root, **MODEL_OF[name])
     plain = save_weights(cfg, data_root / 'amp.pth')
+    if not has_operators_for(torch.bfloat16, torch.device('cpu')):
+        with pytest.raises(ValueError, match='operators.*bfloat16.*use amp=False'):
+            VideoDetector(cfg, plain, 'cpu', amp=True)
+        return
     results, exact = (
         list(VideoDetector(cfg, plain, 'cpu', amp=amp).detect_video(video_dir, 3))
         for amp in (True, False)
