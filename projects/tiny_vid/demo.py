@@ -23,7 +23,7 @@ from rich.console import Console
 
 ROOT = osp.dirname(osp.dirname(osp.dirname(osp.abspath(__file__))))
 CONVERTERS = 'tools/convert_datasets/ilsvrc'
-BACKBONE_CONFIG = 'configs/vid/stpn/tiny_swin_1xb32-700_tinyvid-stills.py'
+BACKBONE_CONFIG = 'configs/vid/stpn/tiny_swin_1xb32-1k_tinyvid-stills.py'
 CONFIG = 'configs/vid/stpn/tiny_stpn_faster-rcnn_swin_fpn_1xb16-600_tinyvid.py'
 DATA_ROOT = 'data/tiny_vid'  # as in the configs
 

@@ -60,21 +60,21 @@ class Method(NamedTuple):
 
 
 METHODS = {
-    'single': Method('single frame', f'{FOLDER}/tiny_{SUFFIX}_1xb16-1k_tinyvid.py'),
+    'single': Method('single frame', f'{FOLDER}/tiny_{SUFFIX}_1xb16-600_tinyvid.py'),
     'static': Method(
-        'static prompts', f'{FOLDER}/tiny_vpt-shallow_{SUFFIX}_1xb16-1k_tinyvid.py'
+        'static prompts', f'{FOLDER}/tiny_vpt-shallow_{SUFFIX}_1xb16-600_tinyvid.py'
     ),
     'avg': Method(
-        'STPN, average', f'{FOLDER}/tiny_stpn_{SUFFIX}_avg_1xb16-1k_tinyvid.py'
+        'STPN, average', f'{FOLDER}/tiny_stpn_{SUFFIX}_avg_1xb16-600_tinyvid.py'
     ),
     'mixer': Method(
-        'STPN, mixer', f'{FOLDER}/tiny_stpn_{SUFFIX}_mixer_1xb16-1k_tinyvid.py'
+        'STPN, mixer', f'{FOLDER}/tiny_stpn_{SUFFIX}_mixer_1xb16-600_tinyvid.py'
     ),
     'att': Method(
-        'STPN, attention', f'{FOLDER}/tiny_stpn_{SUFFIX}_1xb16-1k_tinyvid.py'
+        'STPN, attention', f'{FOLDER}/tiny_stpn_{SUFFIX}_1xb16-600_tinyvid.py'
     ),
     'selsa': Method(
-        'STPN + SELSA', f'{FOLDER}/tiny_stpn-selsa_{SUFFIX}_1xb1-16k_tinyvid.py'
+        'STPN + SELSA', f'{FOLDER}/tiny_stpn-selsa_{SUFFIX}_1xb1-9600_tinyvid.py'
     ),
 }
 

@@ -81,9 +81,9 @@ class Settings:
     """
 
     train_videos: int = 600
-    val_videos: int = 24
+    val_videos: int = 48
     frames: int = 16
-    stills: int = 1200
+    stills: int = 6000
     extra_stills: int = 12
     width: int = 96
     height: int = 64

@@ -7,6 +7,7 @@ model = dict(
             embed_dims=32,
             depths=(2, 2, 2, 2),
             num_heads=(2, 4, 8, 16),
+            window_size=4,
             drop_path_rate=0.0,
             init_cfg=None,
         ),

@@ -1,17 +1,32 @@
-# Second stage of the demo: a schedule short enough for `make demo`.
-_base_ = ['./tiny_stpn_faster-rcnn_swin_fpn_1xb16-1k_tinyvid.py']
-
-max_iters = 600
-
-train_cfg = dict(max_iters=max_iters, val_interval=max_iters)
-param_scheduler = [
-    dict(type='LinearLR', start_factor=0.1, by_epoch=False, begin=0, end=50),
-    dict(
-        type='CosineAnnealingLR',
-        by_epoch=False,
-        begin=50,
-        end=max_iters,
-        T_max=max_iters - 50,
-        eta_min=1e-5,
-    ),
+# STPN on videos of tiny_vid, from the backbone of
+# tiny_swin_1xb32-1k_tinyvid-stills.py.
+_base_ = [
+    '../../_base_/models/tiny_faster-rcnn_swin_fpn.py',
+    '../../_base_/datasets/tiny_vid.py',
+    '../../_base_/schedules/tiny.py',
+    '../../_base_/tiny_runtime.py',
 ]
+
+model = dict(
+    type='STPN',
+    detector=dict(
+        backbone=dict(
+            # Fine-tuned on videos, the last stage forgets classes: small objects are
+            # told apart from the other stages' features. Prompts then know nothing.
+            frozen_stages=4,
+            # what the first stage leaves in its default work directory
+            init_cfg=dict(
+                _delete_=True,
+                type='Pretrained',
+                checkpoint='work_dirs/tiny_swin_1xb32-1k_tinyvid-stills/iter_1000.pth',
+            )
+        )
+    ),
+    prompt_predictor=dict(
+        type='AttentionPromptPredictor', in_channels=256, prompt_dims=32
+    ),
+)
+
+optim_wrapper = dict(
+    paramwise_cfg=dict(custom_keys={'prompt_predictor': dict(lr_mult=3)})
+)

@@ -1,5 +1,5 @@
 # Single-frame baseline of the experiment: no prompts; support frames are left unused.
-_base_ = ['./tiny_stpn_faster-rcnn_swin_fpn_1xb16-1k_tinyvid.py']
+_base_ = ['./tiny_stpn_faster-rcnn_swin_fpn_1xb16-600_tinyvid.py']
 
 model = dict(
     _delete_=True,

@@ -3,7 +3,7 @@
 # nothing about classes, and prompts are made from it.
 _base_ = ['../../_base_/schedules/tiny.py', '../../_base_/tiny_runtime.py']
 
-max_iters = 700
+max_iters = 1000
 class_folders = ('n02510455', 'n02129604', 'n01662784', 'n02391049')
 
 model = dict(
@@ -19,6 +19,7 @@ model = dict(
         embed_dims=32,
         depths=(2, 2, 2, 2),
         num_heads=(2, 4, 8, 16),
+        window_size=4,
         drop_path_rate=0.0,
         out_indices=(3,),
     ),
