@@ -24,7 +24,8 @@ from rich.console import Console
 ROOT = osp.dirname(osp.dirname(osp.dirname(osp.abspath(__file__))))
 CONVERTERS = 'tools/convert_datasets/ilsvrc'
 BACKBONE_CONFIG = 'configs/vid/stpn/tiny_swin_1xb32-1k_tinyvid-stills.py'
-CONFIG = 'configs/vid/stpn/tiny_stpn_faster-rcnn_swin_fpn_1xb16-600_tinyvid.py'
+DETECTOR_CONFIG = 'configs/vid/stpn/tiny_faster-rcnn_swin_fpn_1xb16-400_tinyvid.py'
+CONFIG = 'configs/vid/stpn/tiny_stpn_faster-rcnn_swin_fpn_1xb16-400_tinyvid.py'
 DATA_ROOT = 'data/tiny_vid'  # as in the configs
 
 
@@ -42,11 +43,14 @@ def stages(work_dir: str) -> List[Stage]:
         work_dir (str): Folder for checkpoints, logs and pictures.
     """
     annotations = f'{DATA_ROOT}/annotations'
-    backbone_dir, train_dir = f'{work_dir}/backbone', f'{work_dir}/stpn'
+    backbone_dir, detector_dir = f'{work_dir}/backbone', f'{work_dir}/detector'
+    train_dir = f'{work_dir}/stpn'
     backbone = f'{backbone_dir}/iter_{max_iters(BACKBONE_CONFIG)}.pth'
+    detector = f'{detector_dir}/iter_{max_iters(DETECTOR_CONFIG)}.pth'
     checkpoint = f'{train_dir}/iter_{max_iters(CONFIG)}.pth'
     results = f'{work_dir}/results.pkl'
-    pretrained = f'model.detector.backbone.init_cfg.checkpoint={backbone}'
+    from_backbone = f'model.detector.backbone.init_cfg.checkpoint={backbone}'
+    from_detector = f'model.detector.init_cfg.checkpoint={detector}'
     train = ['tools/train.py', CONFIG, '--work-dir', train_dir]
     test = ['tools/test.py', CONFIG, checkpoint, '--work-dir', f'{work_dir}/test']
     curve = ['tools/analysis/plot_logs.py', train_dir, '--keys', 'loss']
@@ -68,7 +72,12 @@ def stages(work_dir: str) -> List[Stage]:
             'train the backbone on still images, as others do on ImageNet',
             ['tools/train.py', BACKBONE_CONFIG, '--work-dir', backbone_dir],
         ),
-        Stage('train STPN', [*train, '--cfg-options', pretrained]),
+        Stage(
+            'train a single-frame detector, as others do on COCO',
+            ['tools/train.py', DETECTOR_CONFIG, '--work-dir', detector_dir]
+            + ['--cfg-options', from_backbone],
+        ),
+        Stage('train STPN', [*train, '--cfg-options', from_detector]),
         Stage('test STPN with VID metrics', [*test, '--out', results]),
         Stage('draw the training curve', [*curve, '--out', f'{work_dir}/curve.png']),
         Stage('draw a val clip', [*pictures, '--out-dir', f'{work_dir}/clip']),

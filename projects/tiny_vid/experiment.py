@@ -1,7 +1,8 @@
 """The experiment on tiny_vid: a single-frame detector against prompted ones.
 
 Every method is trained on the same data with the same schedule, once for each seed,
-from a backbone that learned still images with that seed. A run is ``tools/train.py``,
+from a single-frame detector that was trained with that seed on a backbone that learned
+still images with that seed. A run is ``tools/train.py``,
 then ``tools/test.py``, then scores; all its files lie in a folder of its own. What is
 finished is not run again, and an interrupted training goes on from its last
 checkpoint: to resume, give the same command again.
@@ -60,21 +61,21 @@ class Method(NamedTuple):
 
 
 METHODS = {
-    'single': Method('single frame', f'{FOLDER}/tiny_{SUFFIX}_1xb16-600_tinyvid.py'),
+    'single': Method('single frame', f'{FOLDER}/tiny_{SUFFIX}_1xb16-2x400_tinyvid.py'),
     'static': Method(
-        'static prompts', f'{FOLDER}/tiny_vpt-shallow_{SUFFIX}_1xb16-600_tinyvid.py'
+        'static prompts', f'{FOLDER}/tiny_vpt-shallow_{SUFFIX}_1xb16-400_tinyvid.py'
     ),
     'avg': Method(
-        'STPN, average', f'{FOLDER}/tiny_stpn_{SUFFIX}_avg_1xb16-600_tinyvid.py'
+        'STPN, average', f'{FOLDER}/tiny_stpn_{SUFFIX}_avg_1xb16-400_tinyvid.py'
     ),
     'mixer': Method(
-        'STPN, mixer', f'{FOLDER}/tiny_stpn_{SUFFIX}_mixer_1xb16-600_tinyvid.py'
+        'STPN, mixer', f'{FOLDER}/tiny_stpn_{SUFFIX}_mixer_1xb16-400_tinyvid.py'
     ),
     'att': Method(
-        'STPN, attention', f'{FOLDER}/tiny_stpn_{SUFFIX}_1xb16-600_tinyvid.py'
+        'STPN, attention', f'{FOLDER}/tiny_stpn_{SUFFIX}_1xb16-400_tinyvid.py'
     ),
     'selsa': Method(
-        'STPN + SELSA', f'{FOLDER}/tiny_stpn-selsa_{SUFFIX}_1xb1-9600_tinyvid.py'
+        'STPN + SELSA', f'{FOLDER}/tiny_stpn-selsa_{SUFFIX}_1xb1-6400_tinyvid.py'
     ),
 }
 
@@ -89,7 +90,7 @@ class Run(NamedTuple):
         options (dict[str, Any]): Entries of the config to override.
         cfg (Config): The config with the options.
         seed (int): Seed.
-        backbone (Run, optional): The first stage, which this run starts from.
+        start (Run, optional): The stage that this run starts from.
     """
 
     name: str
@@ -98,7 +99,7 @@ class Run(NamedTuple):
     options: Dict[str, Any]
     cfg: Config
     seed: int
-    backbone: Optional[Run] = None
+    start: Optional[Run] = None
 
     @property
     def log(self) -> str:
@@ -219,14 +220,14 @@ def plan(
 
     Returns:
         dict[str, list[Run]]: For every method a run for every seed. Runs of one seed
-        start from the same backbone.
+        start from the same detector, and that from a backbone.
     """
 
     @functools.lru_cache(maxsize=None)
     def load(config: str) -> Config:
         return Config.fromfile(osp.join(demo.ROOT, config))
 
-    def make(name: str, config: str, seed: int, backbone: Optional[Run] = None) -> Run:
+    def make(name: str, config: str, seed: int, start: Optional[Run] = None) -> Run:
         cfg = copy.deepcopy(load(config))
         options: Dict[str, Any] = {'randomness.seed': seed}
         if scale != 1:
@@ -237,17 +238,21 @@ def plan(
         hook = 'default_hooks.checkpoint'
         options[f'{hook}.interval'] = -(-max_iters // 10)
         options[f'{hook}.max_keep_ckpts'] = 2
-        if backbone is not None:  # the test comes after the training
+        if start is not None:  # the test comes after the training
             options.update(val_cfg=None, val_dataloader=None, val_evaluator=None)
         cfg.merge_from_dict(options)
         folder = osp.join(work_dir, name, f'seed_{seed}')
         title = f'{name}, seed {seed}'
-        return Run(title, folder, config, options, cfg, seed, backbone)
+        return Run(title, folder, config, options, cfg, seed, start)
 
     backbones = {seed: make('backbone', demo.BACKBONE_CONFIG, seed) for seed in seeds}
+    detectors = {
+        seed: make('detector', demo.DETECTOR_CONFIG, seed, backbone)
+        for seed, backbone in backbones.items()
+    }
     return {
         method: [
-            make(method, METHODS[method].config, seed, backbones[seed])
+            make(method, METHODS[method].config, seed, detectors[seed])
             for seed in seeds
         ]
         for method in methods
@@ -286,6 +291,13 @@ def claim(run: Run, settings: Dict[str, Any]) -> None:
             )
 
 
+def start_key(cfg: Config) -> str:
+    """Entry of a config that names the checkpoint of the stage before."""
+    whole = cfg.model.detector.get('init_cfg') is not None
+    part = 'model.detector' if whole else 'model.detector.backbone'
+    return f'{part}.init_cfg.checkpoint'
+
+
 def train(run: Run, launch: Launch) -> None:
     """Train, or go on with it, unless it is done.
 
@@ -296,9 +308,8 @@ def train(run: Run, launch: Launch) -> None:
     if run.is_trained:
         return
     options = dict(run.options)
-    if run.backbone is not None:
-        key = 'model.detector.backbone.init_cfg.checkpoint'
-        options[key] = run.backbone.checkpoint
+    if run.start is not None:
+        options[start_key(run.cfg)] = run.start.checkpoint
     command = ['tools/train.py', run.config, '--work-dir', f'{run.folder}/train']
     command += ['--cfg-options', *(f'{k}={v}' for k, v in options.items()), '--resume']
     launch(command, run.log)
@@ -351,13 +362,23 @@ def in_parallel(
             raise
 
 
+def earlier_stages(runs: Sequence[Run]) -> List[List[Run]]:
+    """What has to be trained before some runs can be, stage by stage."""
+    stages: List[List[Run]] = []
+    while runs:
+        starts = {run.start.folder: run.start for run in runs if run.start is not None}
+        runs = [run for run in starts.values() if not run.is_trained]
+        stages.insert(0, runs)
+    return stages[1:]
+
+
 def complete(
     runs: Sequence[Run], launch: Launch, jobs: int, stop: Callable[[], None]
 ) -> List[str]:
-    """Do what the runs lack: first of the backbones, then of the detectors.
+    """Do what the runs lack: first of the stages that they start from, then of them.
 
     Args:
-        runs (Sequence[Run]): Runs of detectors.
+        runs (Sequence[Run]): Runs of the methods.
         launch (Callable): Runs a program, as :class:`Launcher` does.
         jobs (int): How many runs go on at a time.
         stop (Callable): Ends all programs.
@@ -366,11 +387,9 @@ def complete(
         list[str]: What went wrong. A run that fails does not stop others.
     """
     todo = [run for run in runs if not osp.isfile(run.scores)]
-    untested = [run for run in todo if not osp.isfile(run.results)]
-    backbones = {run.seed: run.backbone for run in untested if run.backbone is not None}
-    stages = [run for run in backbones.values() if not run.is_trained]
+    stages = earlier_stages([run for run in todo if not osp.isfile(run.results)])
     failures: List[str] = []
-    failed: Set[int] = set()  # seeds without backbone
+    failed: Set[int] = set()  # seeds with a stage missing
     console = Console()
     columns = (
         *Progress.get_default_columns()[:2],
@@ -381,7 +400,7 @@ def complete(
     if len(todo) < len(runs):
         console.print(f'{len(runs) - len(todo)} of {len(runs)} runs are done already')
     with Progress(*columns, console=console) as progress:
-        task = progress.add_task('train', total=len(todo) + len(stages))
+        task = progress.add_task('train', total=len(todo) + sum(map(len, stages)))
         begin = time.monotonic()
 
         def done(run: Run, error: Optional[BaseException]) -> None:
@@ -390,17 +409,20 @@ def complete(
             try:
                 if error is not None:
                     raise error
-                if run.backbone is not None:
+                if osp.isfile(run.results):
                     save_scores(run)
             except (OSError, RuntimeError, ValueError) as reason:
                 failures.append(f'{run.name}: {reason}; see {run.log}')
-                if run.backbone is None:
+                if run not in todo:
                     failed.add(run.seed)
                 console.print(failures[-1], style='red', soft_wrap=True)
             else:
                 console.print(f'{run.name}: done after {minutes:.1f} minutes')
 
-        in_parallel(functools.partial(train, launch=launch), stages, jobs, done, stop)
+        for stage in stages:
+            startable = [run for run in stage if run.seed not in failed]
+            work = functools.partial(train, launch=launch)
+            in_parallel(work, startable, jobs, done, stop)
         startable = [r for r in todo if r.seed not in failed or osp.isfile(r.results)]
         work = functools.partial(train_and_test, launch=launch)
         in_parallel(work, startable, jobs, done, stop)
@@ -598,9 +620,10 @@ def main(argv: Optional[Sequence[str]] = None) -> None:
         runs = plan(work_dir, args.methods, args.seeds, args.scale)
         detectors = [run for of_seeds in runs.values() for run in of_seeds]
         for run in detectors:
-            claim(run, settings)
-            if run.backbone is not None:
-                claim(run.backbone, settings)
+            stage: Optional[Run] = run
+            while stage is not None:
+                claim(stage, settings)
+                stage = stage.start
         failures = complete(detectors, launcher, args.jobs, launcher.stop)
     except KeyboardInterrupt:
         raise SystemExit(

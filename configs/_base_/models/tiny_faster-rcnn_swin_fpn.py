@@ -19,12 +19,18 @@ model = dict(
         ),
         roi_head=dict(
             bbox_roi_extractor=dict(out_channels=64),
-            bbox_head=dict(in_channels=64, fc_out_channels=128, num_classes=4),
+            bbox_head=dict(
+                in_channels=64,
+                fc_out_channels=128,
+                num_classes=4,
+                # boxes are easy here, classes are what matters
+                loss_cls=dict(loss_weight=3.0),
+            ),
         ),
         train_cfg=dict(
             rpn=dict(sampler=dict(num=64)),
             rpn_proposal=dict(nms_pre=100, max_per_img=32),
-            rcnn=dict(sampler=dict(num=32)),
+            rcnn=dict(sampler=dict(num=32, pos_fraction=0.5)),
         ),
         test_cfg=dict(
             rpn=dict(nms_pre=100, max_per_img=32),

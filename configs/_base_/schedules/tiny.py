@@ -1,5 +1,5 @@
 # For projects/tiny_vid: minutes on two CPU cores.
-max_iters = 600
+max_iters = 400
 
 train_cfg = dict(type='IterBasedTrainLoop', max_iters=max_iters, val_interval=max_iters)
 val_cfg = dict(type='ValLoop')

@@ -2,7 +2,7 @@
 # have in a batch are accumulated, so that updates, key frames and learning rates are
 # the same in number. It sees twice the support frames: half of them make prompts, as
 # many as elsewhere, and half are references.
-_base_ = ['./tiny_stpn_faster-rcnn_swin_fpn_1xb16-600_tinyvid.py']
+_base_ = ['./tiny_stpn_faster-rcnn_swin_fpn_1xb16-400_tinyvid.py']
 
 batch_size = 1
 accumulative_counts = _base_.batch_size

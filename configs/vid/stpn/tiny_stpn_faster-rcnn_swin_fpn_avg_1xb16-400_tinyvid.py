@@ -1,4 +1,4 @@
-_base_ = ['./tiny_stpn_faster-rcnn_swin_fpn_1xb16-600_tinyvid.py']
+_base_ = ['./tiny_stpn_faster-rcnn_swin_fpn_1xb16-400_tinyvid.py']
 
 model = dict(
     prompt_predictor=dict(

@@ -1,5 +1,8 @@
-# STPN on videos of tiny_vid, from the backbone of
-# tiny_swin_1xb32-1k_tinyvid-stills.py.
+# Second stage: a single-frame detector on the backbone of
+# tiny_swin_1xb32-1k_tinyvid-stills.py. All methods start from it, as STPN starts from
+# a detector trained on COCO otherwise: where boxes are found already, what is left to
+# learn is what the prompts are for. From an untrained detector they stay unused for
+# several times as long.
 _base_ = [
     '../../_base_/models/tiny_faster-rcnn_swin_fpn.py',
     '../../_base_/datasets/tiny_vid.py',
@@ -8,25 +11,17 @@ _base_ = [
 ]
 
 model = dict(
-    type='STPN',
     detector=dict(
         backbone=dict(
-            # Fine-tuned on videos, the last stage forgets classes: small objects are
-            # told apart from the other stages' features. Prompts then know nothing.
+            # Fine-tuned, the last stage forgets classes, as small objects are told
+            # apart by the features of other stages; prompts are made from the last.
             frozen_stages=4,
             # what the first stage leaves in its default work directory
             init_cfg=dict(
                 _delete_=True,
                 type='Pretrained',
                 checkpoint='work_dirs/tiny_swin_1xb32-1k_tinyvid-stills/iter_1000.pth',
-            )
+            ),
         )
-    ),
-    prompt_predictor=dict(
-        type='AttentionPromptPredictor', in_channels=256, prompt_dims=32
-    ),
-)
-
-optim_wrapper = dict(
-    paramwise_cfg=dict(custom_keys={'prompt_predictor': dict(lr_mult=3)})
+    )
 )
