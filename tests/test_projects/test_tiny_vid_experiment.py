@@ -45,7 +45,8 @@ def runs(tmp_path: Path) -> Dict[str, List[Run]]:
     found = experiment.plan(str(tmp_path), ['single', 'att'], SEEDS, scale=0.01)
     for run in flat(found):
         experiment.claim(run, SETTINGS)
-        experiment.claim(run.backbone, SETTINGS)
+        experiment.claim(run.start, SETTINGS)
+        experiment.claim(run.start.start, SETTINGS)
     return found
 
 
@@ -79,7 +80,8 @@ def test_same_data_and_schedule_for_all(tmp_path: Path) -> None:
         assert cfg.param_scheduler[-1].end == updates * step
         assert cfg.optim_wrapper.optimizer == reference.optim_wrapper.optimizer
         assert cfg.model.detector.backbone == reference.model.detector.backbone
-        assert cfg.randomness.seed == 3 and run.backbone.cfg.randomness.seed == 3
+        for stage in (run, run.start, run.start.start):
+            assert stage.cfg.randomness.seed == 3
         for ours, theirs in zip(
             cfg.train_dataloader.dataset.datasets,
             reference.train_dataloader.dataset.datasets,
@@ -102,19 +104,22 @@ def test_scale_shortens_the_whole_schedule(tmp_path: Path) -> None:
     assert short.cfg.train_cfg.max_iters * 10 == full.cfg.train_cfg.max_iters
     for ours, theirs in zip(short.cfg.param_scheduler, full.cfg.param_scheduler):
         assert (ours.begin * 10, ours.end * 10) == (theirs.begin, theirs.end)
-    backbones = short.backbone.cfg, full.backbone.cfg
+    backbones = short.start.start.cfg, full.start.start.cfg
     assert backbones[0].train_cfg.max_iters * 10 == backbones[1].train_cfg.max_iters
 
 
-def test_backbones_first_and_nothing_twice(runs: Dict[str, List[Run]]) -> None:
+def test_stage_by_stage_and_nothing_twice(runs: Dict[str, List[Run]]) -> None:
     launch = FakeLaunch()
     assert not complete(runs, launch)
-    assert launch.programs()[:2] == ['train', 'train']
+    assert launch.programs()[:4] == ['train'] * 4
     assert all('stills' in command[1] for command in launch.commands[:2])
-    assert sorted(launch.programs()[2:]) == ['test'] * 4 + ['train'] * 4
-    for run in flat(runs):
+    assert sorted(launch.programs()[4:]) == ['test'] * 4 + ['train'] * 4
+    for run in [run.start for run in flat(runs)] + flat(runs):
         (command,) = [c for c in launch.commands if f'{run.folder}/train' in c]
-        assert any(part.endswith(run.backbone.checkpoint) for part in command)
+        (option,) = [part for part in command if part.endswith(run.start.checkpoint)]
+        value = run.cfg
+        for key in option.split('=')[0].split('.'):
+            value = value[key]  # what the option replaces is there
         assert command[-1] == '--resume'
 
     again = FakeLaunch()
@@ -158,10 +163,13 @@ def test_a_failure_leaves_the_others_alone(runs: Dict[str, List[Run]]) -> None:
     assert list(summary['att']['seeds']) == [0, 1]
 
 
-def test_no_detector_without_its_backbone(runs: Dict[str, List[Run]]) -> None:
-    launch = FakeLaunch('backbone/seed_0')
+@pytest.mark.parametrize('stage', ['backbone', 'detector'])
+def test_nothing_without_the_stage_before(
+    runs: Dict[str, List[Run]], stage: str
+) -> None:
+    launch = FakeLaunch(f'{stage}/seed_0')
     (failure,) = complete(runs, launch)
-    assert 'backbone, seed 0' in failure
+    assert f'{stage}, seed 0' in failure
     assert [Path(r.scores).is_file() for r in flat(runs)] == [False, True] * 2
 
 
