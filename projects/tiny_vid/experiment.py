@@ -198,7 +198,9 @@ def scaled_schedule(cfg: Config, scale: float) -> Dict[str, Any]:
     """
     step = cfg.optim_wrapper.get('accumulative_counts', 1)  # whole updates
     options = {
-        f'param_scheduler.{i}.{key}': max(int(key != 'begin'), round(policy[key] * scale))
+        f'param_scheduler.{i}.{key}': max(
+            int(key != 'begin'), round(policy[key] * scale)
+        )
         for i, policy in enumerate(cfg.param_scheduler)
         for key in ('begin', 'end', 'T_max')
         if key in policy
