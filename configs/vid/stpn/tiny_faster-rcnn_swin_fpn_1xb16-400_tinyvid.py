@@ -1,8 +1,7 @@
 # Second stage: a single-frame detector on the backbone of
 # tiny_swin_1xb32-1k_tinyvid-stills.py. All methods start from it, as STPN starts from
 # a detector trained on COCO otherwise: where boxes are found already, what is left to
-# learn is what the prompts are for. From an untrained detector they stay unused for
-# several times as long.
+# learn is what the prompts are for.
 _base_ = [
     '../../_base_/models/tiny_faster-rcnn_swin_fpn.py',
     '../../_base_/datasets/tiny_vid.py',
@@ -13,8 +12,8 @@ _base_ = [
 model = dict(
     detector=dict(
         backbone=dict(
-            # Fine-tuned, the last stage forgets classes, as small objects are told
-            # apart by the features of other stages; prompts are made from the last.
+            # Prompts are made from the last stage; it shall keep what it knows of
+            # classes, which detecting small objects does not need of it.
             frozen_stages=4,
             # what the first stage leaves in its default work directory
             init_cfg=dict(
