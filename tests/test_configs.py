@@ -53,8 +53,8 @@ def shrink(model: Any) -> None:
 def test_trains_and_detects(name: str) -> None:
     cfg = Config.fromfile(FOLDER / name)
     amp = cfg.optim_wrapper.type == 'AmpOptimWrapper'
-    if amp and not has_operators_for(torch.bfloat16, torch.device('cpu')):
-        pytest.skip("mmcv's compiled operators know no bfloat16")
+    if not has_operators_for(torch.bfloat16, torch.device('cpu')):
+        amp = False  # compiled operators: the model runs in full precision
     shrink(cfg.model)
     torch.manual_seed(0)
     model = MODELS.build(cfg.model)

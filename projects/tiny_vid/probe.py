@@ -20,6 +20,7 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 from mmengine.config import Config, ConfigDict
+from mmengine.model import ImgDataPreprocessor
 from mmtrack.datasets.api_wrappers import CocoVID
 from mmtrack.registry import MODELS
 from mmtrack.utils import register_all_modules
@@ -70,13 +71,14 @@ def extract(
     Returns:
         Tensor: (V, T, C).
     """
-    mean, std = (
-        torch.tensor(preprocessor[key]).view(3, 1, 1) for key in ('mean', 'std')
+    normalize = ImgDataPreprocessor(
+        mean=preprocessor.mean, std=preprocessor.std, bgr_to_rgb=True
     )
     feats = []
     for video in track(frames, 'features', transient=True):
-        imgs = torch.from_numpy(video[..., ::-1].copy()).permute(0, 3, 1, 2)
-        feats.append(backbone((imgs - mean) / std)[-1].mean((2, 3)))
+        imgs = torch.from_numpy(video).permute(0, 3, 1, 2)
+        outs = backbone(normalize(dict(inputs=imgs))['inputs'])
+        feats.append(outs[-1].mean((2, 3)))
     return torch.stack(feats)
 
 

@@ -12,8 +12,8 @@ _base_ = [
 model = dict(
     detector=dict(
         backbone=dict(
-            # Prompts are made from the last stage; it shall keep what it knows of
-            # classes, which detecting small objects does not need of it.
+            # Prompts are made from the last stage; trained with the detector it
+            # unlearns the classes, see projects/tiny_vid/README.md.
             frozen_stages=4,
             # what the first stage leaves in its default work directory
             init_cfg=dict(
