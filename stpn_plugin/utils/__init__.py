@@ -1,0 +1,21 @@
+"""What every part of the package may use, and which uses none of them."""
+
+from .files import (
+    WholeFile,
+    check_writable,
+    refuse_overwriting_input,
+    same_file,
+    whole_binary,
+    whole_path,
+    whole_text,
+)
+
+__all__ = [
+    'WholeFile',
+    'check_writable',
+    'refuse_overwriting_input',
+    'same_file',
+    'whole_binary',
+    'whole_path',
+    'whole_text',
+]
