@@ -19,6 +19,14 @@ from .swin_checkpoint import fit_position_tables, swin_state_dict
 
 Prompts = Union[Tensor, Mapping[Tuple[int, int], Tensor]]
 
+ARCHS: Dict[str, Dict[str, Any]] = {
+    'tiny': dict(embed_dims=96, depths=(2, 2, 6, 2), num_heads=(3, 6, 12, 24)),
+    'small': dict(embed_dims=96, depths=(2, 2, 18, 2), num_heads=(3, 6, 12, 24)),
+    'base': dict(embed_dims=128, depths=(2, 2, 18, 2), num_heads=(4, 8, 16, 32)),
+    'large': dict(embed_dims=192, depths=(2, 2, 18, 2), num_heads=(6, 12, 24, 48)),
+}
+"""Widths and depths of the published Swin Transformers."""
+
 
 @MODELS.register_module()
 class STPNSwinTransformer(SwinTransformer):
@@ -42,14 +50,19 @@ class STPNSwinTransformer(SwinTransformer):
     Args:
         pretrain_img_size (int | tuple[int, int]): (H, W) that the absolute
             position embedding is for; it is resized for other images.
-        *args: Those of mmdet's ``SwinTransformer``.
+        arch (str, optional): ``'tiny'``, ``'small'``, ``'base'`` or ``'large'``:
+            sets ``embed_dims``, ``depths`` and ``num_heads`` where they are
+            not given.
         prompt_drop_rate (float): Dropout on the prompts as they enter.
         **kwargs: Those of mmdet's ``SwinTransformer``. ``convert_weights``
             tells that the checkpoint of ``init_cfg`` has the names and the
             patch merging order of the Swin authors.
 
+    Raises:
+        ValueError: There is no such ``arch``.
+
     Example:
-        >>> backbone = STPNSwinTransformer()
+        >>> backbone = STPNSwinTransformer(arch='tiny')
         >>> feats = backbone(torch.rand(2, 3, 64, 96), torch.rand(5, 96))
         >>> [tuple(feat.shape) for feat in feats]
         [(2, 96, 16, 24), (2, 192, 8, 12), (2, 384, 4, 6), (2, 768, 2, 3)]
@@ -58,11 +71,20 @@ class STPNSwinTransformer(SwinTransformer):
     def __init__(
         self,
         pretrain_img_size: Union[int, Tuple[int, int]] = 224,
-        *args: Any,
+        *,
+        arch: Optional[str] = None,
         prompt_drop_rate: float = 0.0,
         **kwargs: Any,
     ) -> None:
-        super().__init__(pretrain_img_size, *args, **kwargs)
+        if arch is not None:
+            if arch not in ARCHS:
+                raise ValueError(
+                    f'there is no Swin of arch={arch!r}; choose one of '
+                    f'{", ".join(map(repr, ARCHS))}, or leave arch out and set '
+                    'embed_dims, depths and num_heads'
+                )
+            kwargs = {**ARCHS[arch], **kwargs}
+        super().__init__(pretrain_img_size, **kwargs)
         patch_size = self.patch_embed.projection.kernel_size
         self._grid = tuple(
             size // patch

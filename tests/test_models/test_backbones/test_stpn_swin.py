@@ -245,6 +245,38 @@ def test_built_from_the_registry() -> None:
     assert isinstance(backbone, SwinTransformer)
 
 
+@pytest.mark.parametrize(
+    'arch, embed_dims, depths, num_heads',
+    [
+        ('tiny', 96, [2, 2, 6, 2], [3, 6, 12, 24]),
+        ('small', 96, [2, 2, 18, 2], [3, 6, 12, 24]),
+        ('base', 128, [2, 2, 18, 2], [4, 8, 16, 32]),
+        ('large', 192, [2, 2, 18, 2], [6, 12, 24, 48]),
+    ],
+)
+def test_arch_is_a_published_one(
+    arch: str, embed_dims: int, depths: list, num_heads: list
+) -> None:
+    backbone = STPNSwinTransformer(arch=arch, mlp_ratio=1)
+    assert backbone.num_features == [embed_dims * 2**i for i in range(4)]
+    assert [len(stage.blocks) for stage in backbone.stages] == depths
+    heads = [stage.blocks[0].attn.w_msa.num_heads for stage in backbone.stages]
+    assert heads == num_heads
+
+
+def test_explicit_values_win_over_arch() -> None:
+    backbone = STPNSwinTransformer(
+        arch='base', embed_dims=24, num_heads=(2, 4, 8, 16), depths=(1, 1, 1, 1)
+    )
+    assert backbone.num_features == [24, 48, 96, 192]
+    assert [len(stage.blocks) for stage in backbone.stages] == [1, 1, 1, 1]
+
+
+def test_unknown_arch_names_those_there_are() -> None:
+    with pytest.raises(ValueError, match="'huge'.*'tiny', 'small', 'base', 'large'"):
+        STPNSwinTransformer(arch='huge')
+
+
 @pytest.mark.gpu
 def test_cuda_matches_cpu() -> None:
     backbone, img, prompts = (
