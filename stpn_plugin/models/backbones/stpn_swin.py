@@ -94,6 +94,9 @@ class STPNSwinTransformer(SwinTransformer):
             [PromptedSwinStage(stage) for stage in self.stages]
         )
         self.prompt_dropout = nn.Dropout(prompt_drop_rate)
+        # mmdet's class freezes in `train()` alone: too late for one who asks before
+        # which parameters are trained, as DistributedDataParallel does.
+        self._freeze_stages()
 
     def forward(
         self, x: Tensor, prompts: Optional[Prompts] = None

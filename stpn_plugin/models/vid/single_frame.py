@@ -12,9 +12,11 @@ from mmtrack.structures import TrackDataSample
 from mmtrack.utils import ConfigType, OptConfigType, OptMultiConfig, SampleList
 from torch import Tensor
 
+from ..freezing import FreezingMixin, heads_for_loss
+
 
 @MODELS.register_module()
-class SingleFrameDetector(BaseVideoDetector):
+class SingleFrameDetector(FreezingMixin, BaseVideoDetector):
     """Run an unchanged mmdet detector on every frame by itself.
 
     The baseline that video detectors are compared with, and what they share:
@@ -24,8 +26,8 @@ class SingleFrameDetector(BaseVideoDetector):
     Args:
         detector (dict): Config of any mmdet detector. Its parameters are
             named ``detector.*``.
-        frozen_modules (str | list[str], optional): Names of children that are
-            not trained.
+        frozen_modules (str | list[str], optional): Names of parts that are
+            not trained and stay in eval mode, such as ``detector.backbone``.
         train_cfg (dict, optional): Kept for mmtrack's interface; the
             detector's own settings lie in ``detector.train_cfg``.
         test_cfg (dict, optional): Likewise.
@@ -47,8 +49,7 @@ class SingleFrameDetector(BaseVideoDetector):
         self.detector = MODELS.build(detector)
         self.train_cfg = train_cfg
         self.test_cfg = test_cfg
-        if frozen_modules is not None:
-            self.freeze_module(frozen_modules)
+        self.freeze_module(frozen_modules or ())
 
     def loss(
         self, inputs: Dict[str, Tensor], data_samples: SampleList
@@ -62,7 +63,8 @@ class SingleFrameDetector(BaseVideoDetector):
         Returns:
             The image detector's losses.
         """
-        return self.detector.loss(self.key_frames(inputs), data_samples)
+        with heads_for_loss(self.detector):
+            return self.detector.loss(self.key_frames(inputs), data_samples)
 
     def predict(
         self,

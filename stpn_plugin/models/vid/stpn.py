@@ -41,8 +41,8 @@ class STPN(SingleFrameDetector):
             prompts. Its parameters are named ``detector.*``.
         prompt_predictor (dict): Config of the :class:`PromptSource`. Its
             parameters are named ``prompt_predictor.*``.
-        frozen_modules (str | list[str], optional): Names of children that are
-            not trained.
+        frozen_modules (str | list[str], optional): Names of parts that are
+            not trained and stay in eval mode, such as ``detector``.
         train_cfg (dict, optional): Kept for mmtrack's interface; the
             detector's own settings lie in ``detector.train_cfg``.
         test_cfg (dict, optional): ``references``, the config of the policy
@@ -84,8 +84,7 @@ class STPN(SingleFrameDetector):
         references = (test_cfg or {}).get('references', dict(type='GivenReferences'))
         self.references = TASK_UTILS.build(references)
         self.memory: Optional[SupportMemory] = None
-        if frozen_modules is not None:
-            self.freeze_module(frozen_modules)
+        self.freeze_module(frozen_modules or ())
 
     def loss(
         self, inputs: Dict[str, Tensor], data_samples: SampleList
