@@ -40,6 +40,7 @@ sys.path.insert(0, osp.dirname(osp.dirname(osp.dirname(osp.abspath(__file__)))))
 from projects.tiny_vid import demo  # noqa: E402
 from projects.tiny_vid.scores import MARKER, score  # noqa: E402
 from stpn_plugin.engine.saved_run import load_saved_run  # noqa: E402
+from stpn_plugin.utils import whole_text  # noqa: E402
 from stpn_plugin.visualization.style import (  # noqa: E402
     PALETTE,
     save_figure,
@@ -263,10 +264,8 @@ def plan(
 
 def write_text(path: str, text: str) -> None:
     """Write a file, which gets its name when it is complete."""
-    os.makedirs(osp.dirname(path), exist_ok=True)
-    with open(f'{path}.tmp', 'w') as file:
+    with whole_text(path) as file:
         file.write(text)
-    os.replace(f'{path}.tmp', path)
 
 
 def claim(run: Run, settings: Dict[str, Any]) -> None:

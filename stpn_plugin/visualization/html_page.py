@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import base64
-import contextlib
 import html
 import os
-import os.path as osp
 import re
 from typing import Sequence
 
 from matplotlib.figure import Figure
 
+from ..utils import whole_text
 from .style import figure_png
 
 _CSS = """
@@ -110,16 +109,8 @@ class HtmlPage:
 
     def save(self, path: str | os.PathLike) -> None:
         """Write the page to a file, which gets its name when it is complete."""
-        path = osp.abspath(path)
-        os.makedirs(osp.dirname(path), exist_ok=True)
-        temporary = f'{path}.tmp'
-        try:
-            with open(temporary, 'w', encoding='utf-8') as file:
-                file.write(self.render())
-            os.replace(temporary, path)
-        finally:
-            with contextlib.suppress(FileNotFoundError):
-                os.remove(temporary)
+        with whole_text(path) as file:
+            file.write(self.render())
 
 
 def _is_number(text: str) -> bool:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import contextlib
 import io
 import os
 import os.path as osp
 
 from matplotlib import cycler, rc_context
 from matplotlib.figure import Figure
+
+from ..utils import whole_path
 
 # Okabe and Ito's colours, which the colour-blind can tell apart; no yellow.
 PALETTE = (
@@ -67,12 +68,5 @@ def save_figure(figure: Figure, path: str | os.PathLike) -> None:
             f'cannot save a figure as {path}: its name has to end with one of '
             f'{", ".join(sorted(known))}'
         )
-    os.makedirs(osp.dirname(path), exist_ok=True)
-    temporary = f'{path}.tmp'
-    try:
-        with rc_context(_STYLE):
-            figure.savefig(temporary, format=file_format)
-        os.replace(temporary, path)
-    finally:
-        with contextlib.suppress(FileNotFoundError):
-            os.remove(temporary)
+    with rc_context(_STYLE), whole_path(path) as temporary:
+        figure.savefig(temporary, format=file_format)

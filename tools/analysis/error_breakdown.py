@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 from typing import Sequence
 
 from terminaltables import AsciiTable
@@ -15,6 +14,7 @@ from terminaltables import AsciiTable
 import stpn_plugin  # noqa: F401 (adapts the environment before mmtrack is imported)
 from stpn_plugin.engine.saved_run import add_saved_run_arguments, load_saved_runs
 from stpn_plugin.evaluation import error_breakdown
+from stpn_plugin.utils import whole_text
 from stpn_plugin.visualization import plot_error_breakdown, save_figure
 
 
@@ -58,9 +58,8 @@ def main(argv: Sequence[str] | None = None) -> None:
         print(f'Figure written to {args.figure}')
     if args.out:
         numbers = {name: errors._asdict() for name, errors in breakdowns.items()}
-        with open(f'{args.out}.tmp', 'w') as file:
+        with whole_text(args.out) as file:
             json.dump(numbers, file, indent=2)
-        os.replace(f'{args.out}.tmp', args.out)
         print(f'Numbers written to {args.out}')
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 from typing import Sequence
 
 from mmengine.config import DictAction
@@ -13,6 +12,7 @@ import stpn_plugin  # noqa: F401 (adapts the environment before mmtrack is impor
 from stpn_plugin.engine import EVALUATOR_OF, load_config
 from stpn_plugin.engine.offline import evaluate_results
 from stpn_plugin.evaluation import load_results
+from stpn_plugin.utils import whole_text
 
 
 def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
@@ -58,9 +58,8 @@ def main(argv: Sequence[str] | None = None) -> None:
     for name, value in metrics.items():
         print(f'{name}: {value:.4f}')
     if args.out:
-        with open(f'{args.out}.tmp', 'w') as file:
+        with whole_text(args.out) as file:
             json.dump(metrics, file, indent=2)
-        os.replace(f'{args.out}.tmp', args.out)
 
 
 if __name__ == '__main__':

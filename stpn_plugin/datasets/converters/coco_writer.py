@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
 import os
 import shutil
 import tempfile
 from types import TracebackType
 from typing import IO, Any, Dict, List, Optional, Sequence, Type
+
+from ...utils import whole_binary
 
 # One encoder for all entries: `json.dumps` with separators makes one each time.
 _encode = json.JSONEncoder(separators=(',', ':')).encode
@@ -74,17 +75,11 @@ class CocoWriter:
                 file.close()
 
     def _join(self) -> None:
-        temporary = f'{self.path}.tmp'
-        try:
-            with open(temporary, 'wb') as output:
-                output.write(b'{"categories":' + _encode(self.categories).encode())
-                for section, file in self._files.items():
-                    output.write(f',\n"{section}":['.encode())
-                    file.seek(0)
-                    shutil.copyfileobj(file, output, 1 << 20)
-                    output.write(b']')
-                output.write(b'}\n')
-            os.replace(temporary, self.path)
-        finally:
-            with contextlib.suppress(FileNotFoundError):
-                os.remove(temporary)
+        with whole_binary(self.path) as output:
+            output.write(b'{"categories":' + _encode(self.categories).encode())
+            for section, file in self._files.items():
+                output.write(f',\n"{section}":['.encode())
+                file.seek(0)
+                shutil.copyfileobj(file, output, 1 << 20)
+                output.write(b']')
+            output.write(b'}\n')

@@ -12,6 +12,8 @@ from mmengine.logging import print_log
 from mmtrack.evaluation import BaseVideoMetric
 from mmtrack.registry import METRICS
 
+from ...utils import whole_binary
+
 
 @METRICS.register_module()
 class DumpVideoResults(BaseVideoMetric, DumpResults):
@@ -54,8 +56,7 @@ class DumpVideoResults(BaseVideoMetric, DumpResults):
         Returns:
             dict: No metrics.
         """
-        unfinished = f'{self.out_file_path}.tmp'
-        dump(results, unfinished, file_format='pkl')
-        os.replace(unfinished, self.out_file_path)
+        with whole_binary(self.out_file_path) as file:
+            dump(results, file, file_format='pkl')
         print_log(f'Predictions written to {self.out_file_path}', logger='current')
         return {}
