@@ -52,7 +52,9 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
     outputs.add_argument(
         '--out-json', metavar='FILE', help='detections as COCO-style JSON'
     )
-    outputs.add_argument('--out-csv', metavar='FILE', help='detections as CSV')
+    outputs.add_argument(
+        '--out-csv', metavar='FILE', help='detections as CSV, category ids as in JSON'
+    )
     parser.add_argument(
         '--score-thr',
         type=float,

@@ -16,6 +16,7 @@ from typing import Dict, List, Optional, Sequence
 import cv2
 import mmcv
 import numpy as np
+from matplotlib import rc_context
 from mmtrack.structures import TrackDataSample
 from mmtrack.visualization import DetLocalVisualizer
 
@@ -108,8 +109,8 @@ class ResultWriter:
 class CsvWriter(ResultWriter):
     """Table with a line for each detection.
 
-    Columns: ``frame_id`` (from 0), ``label`` (from 0), ``class``, ``score``, and
-    ``x1``, ``y1``, ``x2``, ``y2`` in pixels.
+    Columns: ``frame_id`` (from 0), ``category_id`` (from 1, as in :class:`CocoWriter`),
+    ``class``, ``score``, and ``x1``, ``y1``, ``x2``, ``y2`` in pixels.
 
     Args:
         path: Path of the file.
@@ -122,7 +123,7 @@ class CsvWriter(ResultWriter):
         self._file = open(self._unfinished, 'w', newline='')
         self._table = csv.writer(self._file)
         self._table.writerow(
-            ('frame_id', 'label', 'class', 'score', 'x1', 'y1', 'x2', 'y2')
+            ('frame_id', 'category_id', 'class', 'score', 'x1', 'y1', 'x2', 'y2')
         )
 
     def _write(self, image: np.ndarray, result: TrackDataSample) -> None:
@@ -134,7 +135,7 @@ class CsvWriter(ResultWriter):
         ):
             numbers = [f'{score:.4f}', *(f'{value:.2f}' for value in bbox)]
             self._table.writerow(
-                (result.frame_id, label, self.classes[label], *numbers)
+                (result.frame_id, label + 1, self.classes[label], *numbers)
             )
 
     def _finish(self) -> None:
@@ -283,10 +284,11 @@ class DetectionDrawer(DetLocalVisualizer):
             The picture (H, W, 3), BGR.
         """
         # Half the time of `add_datasample`, which renders the picture once more.
-        picture = self._draw_instances(
-            mmcv.bgr2rgb(image),
-            result.pred_det_instances,
-            self.dataset_meta['CLASSES'],
-            palette=None,
-        )
+        with rc_context({'text.parse_math': False}):  # names of classes are no formulas
+            picture = self._draw_instances(
+                mmcv.bgr2rgb(image),
+                result.pred_det_instances,
+                self.dataset_meta['CLASSES'],
+                palette=None,
+            )
         return mmcv.rgb2bgr(picture)

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import csv
 import json
+import warnings
 from pathlib import Path
 
 import mmcv
@@ -81,7 +82,9 @@ def test_csv(tmp_path: Path) -> None:
     with open(tmp_path / 'r.csv', newline='') as file:
         first, second = csv.DictReader(file)
     assert first['frame_id'] == '7' and first['class'] == 'bird'
-    assert second['label'] == '0' and float(second['score']) == 0.25
+    # The same class has the same number as in JSON.
+    assert [first['category_id'], second['category_id']] == ['3', '1']
+    assert float(second['score']) == 0.25
     assert [float(second[key]) for key in ('x1', 'y1', 'x2', 'y2')] == [60, 5, 90, 60.5]
 
 
@@ -156,6 +159,14 @@ def test_drawing() -> None:
     assert not np.array_equal(
         DetectionDrawer(('x', 'x', 'x')).draw(IMAGE, given), picture
     )
+
+
+@pytest.mark.parametrize('name', ['$5 \\frac{$', '$x^$', '100 %'])
+def test_drawing_a_class_with_an_odd_name(name: str) -> None:
+    with warnings.catch_warnings():
+        warnings.simplefilter('error', UserWarning)
+        picture = DetectionDrawer((name,) * 3).draw(IMAGE, result())
+    assert (picture[20:, 10:40] != IMAGE[20:, 10:40]).any()
 
 
 def test_track_visualizer_draws_results() -> None:
