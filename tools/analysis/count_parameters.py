@@ -27,8 +27,9 @@ def count(module: nn.Module) -> int:
 
 def main(argv: Sequence[str] | None = None) -> None:
     """Count as the command line says."""
+    configs = parse_args(argv).configs
     print(f'{"all":>12} {"prompts":>9}  config')
-    for config in parse_args(argv).configs:
+    for config in configs:
         model = build_model(load_config(config))
         prompts = count(getattr(model, 'prompt_predictor', nn.Identity()))
         # Models take seconds to build: each line is shown as soon as it is known.
