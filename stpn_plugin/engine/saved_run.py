@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 import os.path as osp
-from typing import NamedTuple, Sequence
+from typing import NamedTuple
 
 from mmengine.config import Config, DictAction
 from mmengine.registry import init_default_scope
@@ -12,6 +12,7 @@ from mmtrack.registry import DATASETS, METRICS
 from mmtrack.utils import register_all_modules
 
 from ..evaluation import load_results
+from ..utils import name_runs
 from .evaluators import select_evaluators
 from .launch import load_config
 
@@ -23,9 +24,8 @@ class SavedRun(NamedTuple):
         name (str): What to call the run in figures.
         classes (tuple[str, ...]): Names of the classes.
         gts (list[dict]): Ground truth per image, in the order of the annotation file:
-            ``bboxes`` (n, 4) as ``x1, y1, x2, y2``, ``labels`` (n, ),
-            ``motion_ious`` (n, ) and ``has_objects``. If only a part of the file was
-            tested, of that part.
+            ``bboxes`` (n, 4) as ``x1, y1, x2, y2``, ``labels`` (n, ) and
+            ``motion_ious`` (n, ).
         dets (list[dict]): Detections of the same images: ``bboxes`` (m, 4), ``labels``
             (m, ) and ``scores`` (m, ).
         img_paths (list[str | None]): Files of the images, where the predictions name
@@ -75,14 +75,14 @@ def load_saved_run(cfg: Config, results_file: str, name: str | None = None) -> S
             f'a prediction in {results_file} has no {error}; it should be a file that '
             'tools/test.py --out wrote for a video object detector'
         ) from error
-    truth, dets = metric.scored_part(metric.results)
+    truth = metric.load_ground_truth()
     if truth.gts is None:
         raise ValueError(f'{metric.ann_file} has no annotations to compare with')
     return SavedRun(
         name=name or osp.splitext(osp.basename(results_file))[0],
         classes=tuple(metainfo['CLASSES']),
         gts=truth.gts,
-        dets=dets,
+        dets=metric.in_order(metric.results, truth.image_ids),
         img_paths=[path_of[image_id] for image_id in truth.image_ids],
     )
 
@@ -124,17 +124,10 @@ def load_saved_runs(args: argparse.Namespace) -> list[SavedRun]:
         list[SavedRun]: A run per results file.
 
     Raises:
-        ValueError: If there are not as many names as files; see also
-            :func:`load_saved_run`.
+        ValueError: If the runs cannot be told apart by their names, see
+            :func:`~stpn_plugin.utils.name_runs`; see also :func:`load_saved_run`.
     """
-    names: Sequence[str | None] = getattr(args, 'names', None) or [None] * len(
-        args.results
-    )
-    if len(names) != len(args.results):
-        raise ValueError(
-            f'{len(args.results)} results files, but {len(names)} --names: give each '
-            'file one'
-        )
+    names = name_runs(args.results, getattr(args, 'names', None))
     cfg = load_config(args.config)
     if args.cfg_options is not None:
         cfg.merge_from_dict(args.cfg_options)

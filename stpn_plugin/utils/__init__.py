@@ -1,6 +1,5 @@
 """What every part of the package may use, and which uses none of them."""
 
-from .class_names import category_ids, classes_in
 from .files import (
     WholeFile,
     check_writable,
@@ -10,12 +9,12 @@ from .files import (
     whole_path,
     whole_text,
 )
+from .run_names import name_runs
 
 __all__ = [
     'WholeFile',
-    'category_ids',
     'check_writable',
-    'classes_in',
+    'name_runs',
     'refuse_overwriting_input',
     'same_file',
     'whole_binary',
