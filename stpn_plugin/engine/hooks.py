@@ -6,6 +6,7 @@ import os.path as osp
 from typing import Sequence
 
 import mmcv
+from matplotlib import rc_context
 from mmengine.runner import Runner
 from mmtrack.engine import TrackVisualizationHook
 from mmtrack.registry import HOOKS
@@ -46,15 +47,16 @@ class VideoVisualizationHook(TrackVisualizationHook):
                 self.file_client.get(output.img_path), channel_order='rgb'
             )
             video, frame = output.img_path.split('/')[-2:]
-            self._visualizer.add_datasample(
-                f'{video}/{frame}' if self.show else 'test_img',
-                image,
-                data_sample=output,
-                draw_gt=False,
-                show=self.show,
-                wait_time=self.wait_time,
-                pred_score_thr=self.score_thr,
-                out_file=self.test_out_dir
-                and osp.join(self.test_out_dir, video, frame),
-                step=batch_idx,
-            )
+            with rc_context({'text.parse_math': False}):  # class names are no formulas
+                self._visualizer.add_datasample(
+                    f'{video}/{frame}' if self.show else 'test_img',
+                    image,
+                    data_sample=output,
+                    draw_gt=False,
+                    show=self.show,
+                    wait_time=self.wait_time,
+                    pred_score_thr=self.score_thr,
+                    out_file=self.test_out_dir
+                    and osp.join(self.test_out_dir, video, frame),
+                    step=batch_idx,
+                )

@@ -24,7 +24,14 @@ from .prompt_comparison import (
 from .report import write_report
 from .style import save_figure
 from .train_samples import plot_sample
-from .training_curves import Curve, load_curves, plot_training_curves, smooth
+from .training_curves import (
+    Curve,
+    load_curves,
+    load_named_trainings,
+    load_trainings,
+    plot_training_curves,
+    smooth,
+)
 from .video_runs import (
     Video,
     build_dataset,
@@ -48,6 +55,8 @@ __all__ = [
     'find_video',
     'least_sharp',
     'load_curves',
+    'load_named_trainings',
+    'load_trainings',
     'mean_precision',
     'motion_aps',
     'per_class_precision',

@@ -15,6 +15,7 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Rectangle
 
 from ..evaluation import DetectionMatching
+from .style import add_legend
 
 GROUND_TRUTH, TRUE_POSITIVE, FALSE_POSITIVE = '#56B4E9', '#009E73', '#D55E00'
 
@@ -151,20 +152,23 @@ def draw_detections(
     draw_boxes(
         ax,
         np.asarray(det['bboxes'])[found.order[shown]],
-        [f'{classes[found.labels[i]]} {found.scores[i]:.2f}' for i in shown],
+        # As mmdet's visualizer writes it, so that all pictures agree.
+        [f'{classes[found.labels[i]]}: {100 * found.scores[i]:.1f}' for i in shown],
         [TRUE_POSITIVE if found.matches[i] >= 0 else FALSE_POSITIVE for i in shown],
     )
 
 
 def add_box_legend(figure: Figure, score_thr: float) -> None:
     """Explain the boxes of :func:`draw_detections` above a sheet."""
-    figure.legend(
-        handles=[
-            Line2D([], [], color=GROUND_TRUTH, linestyle='--', label='ground truth'),
-            Line2D([], [], color=TRUE_POSITIVE, label='right (IoU $\\geq$ 0.5)'),
-            Line2D([], [], color=FALSE_POSITIVE, label='wrong'),
+    add_legend(
+        figure,
+        [
+            Line2D([], [], color=GROUND_TRUTH, linestyle='--'),
+            Line2D([], [], color=TRUE_POSITIVE),
+            Line2D([], [], color=FALSE_POSITIVE),
         ],
-        title=f'detections with a score of {score_thr:g} or more',
+        ['ground truth', 'right (IoU ≥ 0.5)', 'wrong'],
+        title=f'detections with a score of {100 * score_thr:g} % or more',
         loc='outside upper center',
         ncols=3,
     )

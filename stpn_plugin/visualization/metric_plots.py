@@ -16,7 +16,7 @@ from ..evaluation import (
     VIDMotionEvaluator,
     vid_motion_ap,
 )
-from .style import PALETTE, styled
+from .style import PALETTE, add_legend, styled
 
 RECALLS = np.linspace(0, 1, 1001)
 """Recalls at which mean precision is taken."""
@@ -45,17 +45,18 @@ def plot_motion_ap(
     ax = figure.subplots()
     ranges = list(next(iter(aps.values())))
     width = 0.8 / len(aps)
-    for i, (name, by_range) in enumerate(aps.items()):
+    handles = []
+    for i, by_range in enumerate(aps.values()):
         heights = 100 * np.array([by_range[r] for r in ranges])
         places = np.arange(len(ranges)) + (i - (len(aps) - 1) / 2) * width
         bars = ax.bar(
             places,
             np.nan_to_num(heights),
             width * 0.92,
-            label=name,
             color=PALETTE[i % len(PALETTE)],
             hatch='/' * (i // len(PALETTE)),
         )
+        handles.append(bars)
         texts = ['none' if np.isnan(height) else f'{height:.1f}' for height in heights]
         ax.bar_label(bars, texts, padding=2, fontsize=9)
     limits = [MOTION_RANGES[r] for r in ranges]
@@ -71,7 +72,7 @@ def plot_motion_ap(
     ax.set_ylabel(f'AP{100 * iou_thr:g} (%)')
     ax.set_title('AP by motion speed of the objects')
     if len(aps) > 1:
-        figure.legend(loc='outside lower center', ncols=4)
+        add_legend(figure, handles, list(aps), loc='outside lower center', ncols=4)
     return figure
 
 
@@ -144,11 +145,11 @@ def plot_precision_recall(
     figure = Figure(figsize=(7.5, max(4.8, 0.8 + 0.19 * len(curves))))
     ax = figure.subplots()
     styles = ['-', '--', ':', '-.']
-    for i, (name, precision) in enumerate(curves.items()):
-        ax.plot(
+    handles = []
+    for i, precision in enumerate(curves.values()):
+        handles += ax.plot(
             100 * RECALLS,
             100 * precision,
-            label=f'{name}: {100 * precision.mean():.1f}',
             color=PALETTE[i % len(PALETTE)],
             linestyle=styles[i // len(PALETTE) % len(styles)],
             linewidth=2,
@@ -158,8 +159,13 @@ def plot_precision_recall(
     ax.set(xlim=(0, 101), ylim=(0, 103), xlabel='recall', ylabel='precision')
     ax.grid(axis='both')
     ax.set_title(title)
-    figure.legend(
-        loc='outside right upper', title=f'AP{100 * iou_thr:g} (%)', fontsize=9
+    add_legend(
+        figure,
+        handles,
+        [f'{name}: {100 * curve.mean():.1f}' for name, curve in curves.items()],
+        loc='outside right upper',
+        title=f'AP{100 * iou_thr:g} (%)',
+        fontsize=9,
     )
     return figure
 
@@ -178,7 +184,8 @@ def plot_error_breakdown(breakdowns: Mapping[str, ErrorBreakdown]) -> Figure:
     ax, total = figure.subplots(1, 2, width_ratios=[3, 1], sharey=True)
     kinds = list(ERROR_TYPES)
     width = 0.8 / len(breakdowns)
-    for i, (name, errors) in enumerate(breakdowns.items()):
+    handles = []
+    for i, errors in enumerate(breakdowns.values()):
         shift = (i - (len(breakdowns) - 1) / 2) * width
         look = dict(color=PALETTE[i % len(PALETTE)])
         heights = [100 * errors.delta_ap[kind] for kind in kinds]
@@ -186,9 +193,9 @@ def plot_error_breakdown(breakdowns: Mapping[str, ErrorBreakdown]) -> Figure:
             np.arange(len(kinds)) + shift,
             heights,
             width * 0.92,
-            label=f'{name} (AP {100 * errors.ap:.1f})',
             **look,
         )
+        handles.append(bars)
         ax.bar_label(
             bars,
             [f'{h:.1f}\n({errors.counts[k]:,})' for h, k in zip(heights, kinds)],
@@ -208,7 +215,8 @@ def plot_error_breakdown(breakdowns: Mapping[str, ErrorBreakdown]) -> Figure:
     total.set_title('All errors')
     for part in (ax, total):
         part.margins(y=0.2)
-    figure.legend(loc='outside lower center', ncols=3)
+    names = [f'{name} (AP {100 * e.ap:.1f})' for name, e in breakdowns.items()]
+    add_legend(figure, handles, names, loc='outside lower center', ncols=3)
     return figure
 
 

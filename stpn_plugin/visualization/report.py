@@ -16,6 +16,7 @@ from ..evaluation import (
     error_breakdown,
     nanmean,
 )
+from ..utils import name_runs
 from .html_page import HtmlPage
 from .metric_plots import (
     mean_precision,
@@ -27,7 +28,7 @@ from .metric_plots import (
 )
 from .prompt_attention import plot_prompt_attention
 from .prompt_comparison import compare_prompts, plot_prompt_comparison
-from .training_curves import load_curves, plot_training_curves
+from .training_curves import load_named_trainings, plot_training_curves
 from .video_runs import build_dataset, build_detector, find_video, least_sharp
 from .worst_frames import plot_worst_frames
 
@@ -60,7 +61,11 @@ def write_report(
 
     Returns:
         list[str]: Titles of the parts that the report lacks; it says why.
+
+    Raises:
+        ValueError: If two runs have the same name.
     """
+    name_runs([run.name for run in runs], [run.name for run in runs])
     first = runs[0]
     page = HtmlPage(
         f'Report on {first.name}',
@@ -196,7 +201,7 @@ def _add_training(page: HtmlPage, work_dirs: Sequence[str]) -> None:
         raise ValueError('no work dir of a training run is given')
     page.figure(
         plot_training_curves(
-            {path.rstrip('/').split('/')[-1]: load_curves(path) for path in work_dirs},
+            load_named_trainings(dict(zip(name_runs(work_dirs), work_dirs))),
             smoothing=0.9,
         ),
         'Logged values, smoothed (0.9); the faint lines are as logged. Dots are '

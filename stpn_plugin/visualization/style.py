@@ -5,8 +5,10 @@ from __future__ import annotations
 import io
 import os
 import os.path as osp
+from typing import Any, Sequence
 
 from matplotlib import cycler, rc_context
+from matplotlib.artist import Artist
 from matplotlib.figure import Figure
 
 from ..utils import whole_path
@@ -35,10 +37,31 @@ _STYLE = {
     'grid.color': '#DDDDDD',
     'legend.frameon': False,
     'savefig.dpi': 130,
+    # Names of classes, runs and files are drawn as they are, not as formulas.
+    'text.parse_math': False,
+    'text.usetex': False,
 }
 
 styled = rc_context(_STYLE)
 """Decorator of functions that make figures."""
+
+
+def add_legend(
+    figure: Figure, handles: Sequence[Artist], names: Sequence[str], **look: Any
+) -> None:
+    """Add a legend with any names, also such that begin with ``_``.
+
+    matplotlib takes these for the names of things that belong in no legend.
+
+    Args:
+        figure (Figure): The figure.
+        handles (Sequence[Artist]): What stands for each name.
+        names (Sequence[str]): The names.
+        look (Any): What else ``figure.legend`` takes.
+    """
+    legend = figure.legend(handles, ['name'] * len(names), **look)
+    for text, name in zip(legend.get_texts(), names):
+        text.set_text(name)
 
 
 def figure_png(figure: Figure) -> bytes:

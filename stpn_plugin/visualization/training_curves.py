@@ -4,19 +4,24 @@ from __future__ import annotations
 
 import json
 import os.path as osp
+import re
 from glob import escape, glob
-from typing import Mapping, NamedTuple, Sequence
+from pathlib import Path
+from typing import Dict, Mapping, NamedTuple, Sequence, Tuple
 
 import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 
-from .style import PALETTE, styled
+from .style import PALETTE, add_legend, styled
 
 # Counters, and times that say nothing new.
 _NO_CURVES = {'iter', 'epoch', 'step', 'data_time'}
-_EXACT = {'lr', 'memory'}  # nothing to smooth
+_RATES = {'lr', 'base_lr', 'momentum', 'weight_decay'}
+_EXACT = {*_RATES, 'memory'}  # nothing to smooth
+# Entries of a log by whether they come from validation, and step.
+_Entries = Dict[Tuple[bool, int], dict]
 _UNITS = {'time': 'time (s / iteration)', 'memory': 'memory (MB)'}
 
 
@@ -38,9 +43,8 @@ def load_curves(path: str) -> dict[str, Curve]:
     """Read what a training run logged.
 
     Args:
-        path (str): A ``scalars.json`` of mmengine's ``LocalVisBackend``, or a work
-            dir: then all parts of a training that was resumed are joined, and where
-            it went over the same iterations again, the last time counts.
+        path (str): A ``scalars.json`` of mmengine's ``LocalVisBackend``, or a work dir
+            with one training, see :func:`load_trainings`.
 
     Returns:
         dict[str, Curve]: A curve for every value logged: losses first, then learning
@@ -49,7 +53,38 @@ def load_curves(path: str) -> dict[str, Curve]:
 
     Raises:
         FileNotFoundError: If there is no log.
-        ValueError: If a log cannot be read or is empty.
+        ValueError: If a log cannot be read or is empty, or if the work dir has several
+            trainings.
+    """
+    trainings = load_trainings(path)
+    if len(trainings) > 1:
+        raise ValueError(
+            f'{path} has {len(trainings)} trainings, none resumed from another: give '
+            f'the log of one of them: {", ".join(trainings)}'
+        )
+    (curves,) = trainings.values()
+    return curves
+
+
+def load_trainings(path: str) -> dict[str, dict[str, Curve]]:
+    """Read the logs of all trainings of a work dir.
+
+    mmengine makes a folder in the work dir for each time that it is started. Those that
+    say in their ``.log`` that they resumed a training are joined with the one before;
+    where a training went over the same iterations again, the last time counts. All
+    others are trainings of their own.
+
+    Args:
+        path (str): A ``scalars.json`` of mmengine's ``LocalVisBackend``, or a work dir.
+
+    Returns:
+        dict[str, dict[str, Curve]]: For the ``scalars.json`` with which each training
+        starts its curves, see :func:`load_curves`, in the order of their starts. Those
+        that have logged nothing are left out.
+
+    Raises:
+        FileNotFoundError: If there is no log.
+        ValueError: If a log cannot be read, or all are empty.
     """
     if osp.isdir(path):
         logs = osp.join(escape(path), '**/scalars.json')
@@ -61,19 +96,77 @@ def load_curves(path: str) -> dict[str, Curve]:
             f'no log {osp.join(path, "*/vis_data/scalars.json")}: give the work dir of '
             "a training run whose visualizer has mmengine's LocalVisBackend"
         )
-    entries: dict[tuple[bool, int], dict] = {}
+    trainings: dict[str, _Entries] = {}
+    latest: dict[Path, str] = {}  # the training to resume, by work dir
     for file in files:
         part = _read_entries(file)
-        for is_metric in (False, True):
-            steps = [step for metric, step in part if metric == is_metric]
-            redone = min(steps, default=float('inf'))
-            entries = {
-                key: entry
-                for key, entry in entries.items()
-                if key[0] != is_metric or key[1] < redone
-            }
-        entries.update(part)
+        work_dir = Path(file).resolve().parent.parent.parent
+        resumed_at = _resumed_at(Path(file))
+        if resumed_at is not None and work_dir in latest:
+            entries = trainings[latest[work_dir]]
+            trainings[latest[work_dir]] = _join(entries, part, resumed_at)
+        elif part:
+            latest[work_dir] = file
+            trainings[file] = part
+    curves = {file: _curves(entries) for file, entries in trainings.items()}
+    curves = {file: by_key for file, by_key in curves.items() if by_key}
+    if not curves:
+        raise ValueError(f'{", ".join(files)}: nothing is logged')
+    return curves
 
+
+def load_named_trainings(paths: Mapping[str, str]) -> dict[str, dict[str, Curve]]:
+    """Read the trainings of several work dirs or logs, each under a name of its own.
+
+    Args:
+        paths (Mapping[str, str]): Work dir or ``scalars.json`` of every name.
+
+    Returns:
+        dict[str, dict[str, Curve]]: Curves by name. If a work dir has several
+        trainings, the folders in which these start are added to its name.
+
+    Raises:
+        FileNotFoundError: If there is no log.
+        ValueError: If a log cannot be read or a work dir's are all empty.
+    """
+    named = {}
+    for name, path in paths.items():
+        trainings = load_trainings(path)
+        for file, curves in trainings.items():
+            # <work dir>/<time of the start>/vis_data/scalars.json
+            start = osp.relpath(osp.dirname(osp.dirname(file)), path)
+            named[f'{name} {start}' if len(trainings) > 1 else name] = curves
+    return named
+
+
+def _resumed_at(file: Path) -> int | None:
+    """Iteration after which a part of a training goes on; None if it starts anew.
+
+    The runner logs it when it has resumed. ``resume`` in the config does not tell:
+    where there is no checkpoint yet, the training starts anew.
+    """
+    folder = file.resolve().parent.parent
+    log = folder / f'{folder.name}.log'
+    if not log.is_file():
+        return None
+    text = log.read_text(encoding='utf-8', errors='replace')
+    found = re.search(r'resumed epoch: \d+, iter: (\d+)', text)
+    return int(found.group(1)) if found else None
+
+
+def _join(entries: _Entries, part: _Entries, resumed_at: int) -> _Entries:
+    """Entries of a training and of the part that resumed it, which counts."""
+    first_metric = min((step for metric, step in part if metric), default=None)
+
+    def is_kept(is_metric: bool, step: int) -> bool:
+        if is_metric:
+            return first_metric is None or step < first_metric
+        return step <= resumed_at
+
+    return {**{key: entries[key] for key in entries if is_kept(*key)}, **part}
+
+
+def _curves(entries: _Entries) -> dict[str, Curve]:
     points: dict[tuple[str, bool], list[tuple[int, float]]] = {}
     for (is_metric, step), entry in sorted(entries.items()):
         for key, value in entry.items():
@@ -82,8 +175,6 @@ def load_curves(path: str) -> dict[str, Curve]:
                 continue
             if isinstance(value, (int, float)) and np.isfinite(value):
                 points.setdefault((key, is_metric), []).append((step, value))
-    if not points:
-        raise ValueError(f'{", ".join(files)}: nothing is logged')
     curves = {}
     for key, is_metric in sorted(points, key=_rank):
         steps, values = np.array(points[key, is_metric], float).T
@@ -91,9 +182,8 @@ def load_curves(path: str) -> dict[str, Curve]:
     return curves
 
 
-def _read_entries(file: str) -> dict[tuple[bool, int], dict]:
-    """Entries of a log by whether they come from validation, and step."""
-    entries: dict[tuple[bool, int], dict] = {}
+def _read_entries(file: str) -> _Entries:
+    entries: _Entries = {}
     with open(file) as lines:
         content = lines.read().splitlines()
     for number, line in enumerate(content, 1):
@@ -107,14 +197,20 @@ def _read_entries(file: str) -> dict[tuple[bool, int], dict]:
                 f'{file}, line {number} is no entry of a log of mmengine'
             ) from error
         # Training logs its learning rate with everything else.
-        is_metric = not any(key == 'lr' or key.endswith('/lr') for key in entry)
+        is_metric = not any(_last_part(key) == 'lr' for key in entry)
         entries.setdefault((is_metric, step), {}).update(entry)
     return entries
 
 
+def _last_part(key: str) -> str:
+    """``'lr'`` of ``'lr'``, and of ``'generator.lr'`` where optimizers have names."""
+    return re.split(r'[./]', key)[-1]
+
+
 def _rank(point: tuple[str, bool]) -> tuple:
     key, is_metric = point
-    kinds = ['loss' == key, 'loss' in key, 'lr' in key, not is_metric, True]
+    is_rate = _last_part(key) in _RATES
+    kinds = ['loss' == key, 'loss' in key, is_rate, not is_metric, True]
     return kinds.index(True), key
 
 
@@ -155,7 +251,8 @@ def plot_training_curves(
         runs (Mapping): Curves of every run, see :func:`load_curves`.
         keys (Sequence[str], optional): Values to plot. Defaults to all.
         smoothing (float): See :func:`smooth`; curves of training are also shown
-            faintly as they are. Learning rate and memory stay exact. Defaults to 0.
+            faintly as they are. Learning rates, momentum, weight decay and memory stay
+            exact. Defaults to 0.
 
     Returns:
         Figure: The panels.
@@ -181,7 +278,7 @@ def plot_training_curves(
                 continue
             steps, values, is_metric = curves[key]
             color = colors[name]
-            if smoothing and not is_metric and key not in _EXACT:
+            if smoothing and not is_metric and _last_part(key) not in _EXACT:
                 ax.plot(steps, values, color=color, alpha=0.25, linewidth=1)
                 values = smooth(values, smoothing)
             marker = 'o' if is_metric else ''
@@ -190,6 +287,11 @@ def plot_training_curves(
         ax.set_title(_UNITS.get(key, key), fontsize=10)
         ax.xaxis.set_major_locator(MaxNLocator(5, integer=True, min_n_ticks=1))
         ax.ticklabel_format(axis='y', scilimits=(-3, 5))
-    handles = [Line2D([], [], color=colors[name], label=name) for name in runs]
-    figure.legend(handles=handles, loc='outside lower center', ncols=min(4, len(runs)))
+    add_legend(
+        figure,
+        [Line2D([], [], color=colors[name]) for name in runs],
+        list(runs),
+        loc='outside lower center',
+        ncols=min(4, len(runs)),
+    )
     return figure

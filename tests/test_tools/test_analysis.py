@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 
 import pytest
 from PIL import Image
 
-from tests.test_tools.conftest import run_tool
+from stpn_plugin.visualization import load_trainings
+from tests.test_tools.conftest import ROOT, run_tool
 
 
 @pytest.fixture(scope='module')
@@ -45,8 +47,31 @@ def test_worst_frames(config: Path, results: Path) -> None:
     assert_picture('worst_frames.png')
 
 
+def test_files_of_one_name_are_told_apart(
+    config: Path, results: Path, capsys: pytest.CaptureFixture
+) -> None:
+    files = []
+    for folder in ('first', 'second run'):
+        files.append(Path(folder) / results.name)
+        files[-1].parent.mkdir()
+        shutil.copy(results, files[-1])
+    run_tool('analysis/plot_motion_ap.py', config, *files)
+    printed = capsys.readouterr().out
+    assert 'first/results: all' in printed and 'second run/results: all' in printed
+
+
+@pytest.mark.parametrize(
+    'name', sorted(path.name for path in (ROOT / 'tools/analysis').glob('*.py'))
+)
+def test_help_comes_first(name: str, capsys: pytest.CaptureFixture) -> None:
+    with pytest.raises(SystemExit) as stopped:
+        run_tool(f'analysis/{name}', '--help')
+    assert stopped.value.code == 0
+    assert capsys.readouterr().out.startswith('usage: ')
+
+
 def test_names_have_to_be_as_many_as_files(config: Path, results: Path) -> None:
-    with pytest.raises(ValueError, match='1 results files, but 2 --names'):
+    with pytest.raises(ValueError, match='1 runs, but 2 names'):
         run_tool('analysis/plot_pr.py', config, results, '--names', 'a', 'b')
 
 
@@ -67,7 +92,21 @@ def test_logs(trained: Path, capsys: pytest.CaptureFixture) -> None:
     assert_picture('logs.png')
     with pytest.raises(SystemExit):
         run_tool('analysis/plot_logs.py', trained, '--names', 'a', 'b')
-    assert '1 logs, but 2 --names' in capsys.readouterr().err
+    assert '1 runs, but 2 names' in capsys.readouterr().err
+
+
+def test_logs_of_a_resumed_and_another_training(config: Path) -> None:
+    """What the runner says of a resumed training is understood."""
+    one = ('train.py', config, '--work-dir', 'my work', '--cfg-options')
+    run_tool(*one, 'train_cfg.max_epochs=1')
+    run_tool(*one, 'train_cfg.max_epochs=2', 'resume=True')
+    run_tool(*one, 'train_cfg.max_epochs=1')
+    first, second = load_trainings('my work').values()
+    count = len(second['loss'].steps)
+    assert first['loss'].steps.tolist() == list(range(1, 2 * count + 1))
+    assert second['loss'].steps.tolist() == list(range(1, count + 1))
+    run_tool('analysis/plot_logs.py', 'my work', '--keys', 'loss')
+    assert_picture('logs.png')
 
 
 def test_prompts(config: Path, checkpoint: Path, capsys: pytest.CaptureFixture) -> None:

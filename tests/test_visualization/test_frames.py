@@ -47,7 +47,7 @@ def test_detections_are_coloured_by_whether_they_are_right(images: list) -> None
         (0, 0, 41, 40, FALSE_POSITIVE),
         (0, 0, 40, 40, TRUE_POSITIVE),
     ]
-    assert [text.get_text() for text in ax.texts] == ['dog', 'cat 0.60', 'dog 0.70']
+    assert [text.get_text() for text in ax.texts] == ['dog', 'cat: 60.0', 'dog: 70.0']
     assert np.array_equal(ax.images[0].get_array(), images[0])
 
 
