@@ -12,14 +12,16 @@ from __future__ import annotations
 import argparse
 import builtins
 import copy
+import logging
 import pickle
 import weakref
-from typing import Any, Callable, List, Tuple, Union
+from typing import Any, Callable, Dict, List, Tuple, Union
 
 import numpy as np
 import torch
 from mmcv.transforms.utils import cache_randomness
-from mmengine.logging import HistoryBuffer
+from mmengine.logging import HistoryBuffer, print_log
+from pycocotools.cocoeval import COCOeval
 
 
 def apply() -> None:
@@ -27,6 +29,9 @@ def apply() -> None:
     restore_numpy_aliases()
     trust_mmengine_checkpoints()
     bind_cached_randomness()
+    number_categories_by_class_names()
+    take_indices_of_video_datasets()
+    score_parts_with_coco()
 
 
 def restore_numpy_aliases() -> None:
@@ -118,6 +123,137 @@ def bind_cached_randomness() -> None:
 
     bind.binds = True  # type: ignore[attr-defined]
     cache_randomness.__get__ = bind
+
+
+def number_categories_by_class_names() -> None:
+    """Let labels follow ``CLASSES`` by name, in datasets and in COCO metrics.
+
+    Symptom: with categories ``[a, b]`` in the annotation file and ``CLASSES=('b',
+    'a')``, objects of ``a`` are trained, tested and written to result files as label
+    0, which everything that shows names calls ``b``. Classes that the file lacks are
+    left out without a word, which shifts the labels of all that follow.
+
+    Versions: mmdet 3.0.0rc0 to rc6 (``COCO``, ``CocoMetric``) and mmtrack 1.0.0rc1
+    (``BaseVideoDataset``, ``CocoVideoMetric``) ask ``get_cat_ids(cat_names=CLASSES)``
+    for the categories of labels 0, 1, ..., and pycocotools answer in the order of the
+    file. ``COCOeval`` sorts the categories that it is given, too, which ``classwise``
+    does not expect.
+
+    Here, ``get_cat_ids`` answers in the order of the names, and raises what
+    :func:`stpn_plugin.utils.category_ids` does if they do not go with the file.
+    """
+    from mmdet.datasets.api_wrappers import COCO
+    from mmdet.evaluation.metrics import coco_metric
+
+    from stpn_plugin.utils import category_ids
+
+    if getattr(COCO.get_cat_ids, 'by_name', False):
+        return
+    stock_init, stock_get_cat_ids = COCO.__init__, COCO.get_cat_ids
+
+    def init(self: Any, annotation_file: Any = None) -> None:
+        self.annotation_file = annotation_file
+        stock_init(self, annotation_file)
+
+    def get_cat_ids(
+        self: Any, cat_names: Any = (), sup_names: Any = (), cat_ids: Any = ()
+    ) -> List[int]:
+        if not cat_names or sup_names or cat_ids:
+            return stock_get_cat_ids(self, cat_names, sup_names, cat_ids)
+        source = getattr(self, 'annotation_file', None) or 'the annotation file'
+        return category_ids(self.dataset['categories'], cat_names, source)
+
+    get_cat_ids.by_name = True  # type: ignore[attr-defined]
+    COCO.__init__ = init
+    COCO.get_cat_ids = get_cat_ids
+    coco_metric.COCOeval = _COCOevalInOrder
+
+
+class _COCOevalInOrder(COCOeval):
+    """``COCOeval`` with results in the order of the categories that were asked for."""
+
+    def evaluate(self) -> None:
+        self.asked_cat_ids = list(self.params.catIds)
+        super().evaluate()
+
+    def accumulate(self, p: Any = None) -> None:
+        super().accumulate(p)
+        if not self.params.useCats:
+            return
+        order = np.searchsorted(np.unique(self.asked_cat_ids), self.asked_cat_ids)
+        for key in ('precision', 'recall', 'scores'):
+            # (..., categories, area ranges, numbers of detections)
+            self.eval[key] = self.eval[key].take(order, axis=-3)
+
+
+def take_indices_of_video_datasets() -> None:
+    """Let video datasets be cut down to ``indices``, as mmengine's datasets can be.
+
+    Symptom: ``indices=range(100)`` in the config of a video dataset is ignored without
+    a word: all of it is trained or tested on.
+
+    Versions: mmtrack 1.0.0rc1. ``BaseVideoDataset.full_init`` replaces the one that
+    would have read the argument.
+
+    Support and reference frames still come from the whole of each video. The adaptive
+    and fixed-stride samplers give them along with a video's first frame, so that a
+    part to test with these should begin there.
+    """
+    from mmtrack.datasets import BaseVideoDataset
+
+    stock = BaseVideoDataset.full_init
+    if getattr(stock, 'takes_indices', False):
+        return
+
+    def full_init(self: BaseVideoDataset) -> None:
+        if self._fully_initialized:
+            return
+        stock(self)
+        chosen = self._indices
+        if isinstance(chosen, int):  # the first so many, or the last
+            chosen = (
+                range(len(self))[:chosen] if chosen >= 0 else range(len(self))[chosen:]
+            )
+        if chosen is not None:
+            self.valid_data_indices = [self.valid_data_indices[i] for i in chosen]
+
+    full_init.takes_indices = True  # type: ignore[attr-defined]
+    BaseVideoDataset.full_init = full_init
+
+
+def score_parts_with_coco() -> None:
+    """Let ``CocoVideoMetric`` score the images that were tested, if not all were.
+
+    Symptom: a test of one video, or of ``indices``, ends in a ``coco/bbox_mAP`` near 0:
+    the objects of all images that were left out count as missed.
+
+    Versions: mmdet 3.0.0rc0 to rc6, ``CocoMetric.compute_metrics``, and hence mmtrack
+    1.0.0rc1. A test of all images is scored as before.
+    """
+    from mmtrack.evaluation import CocoVideoMetric
+
+    stock = CocoVideoMetric.compute_metrics
+    if getattr(stock, 'scores_parts', False):
+        return
+
+    def compute_metrics(self: CocoVideoMetric, results: list) -> Dict[str, float]:
+        if results and self._coco_api is not None:
+            in_file = self._coco_api.get_img_ids()
+            # In the order of the results, as `proposal_fast` takes them.
+            tested = list(dict.fromkeys(result['img_id'] for _, result in results))
+            self.img_ids = None  # all of them
+            if set(tested) < set(in_file):
+                self.img_ids = tested
+                print_log(
+                    f'Only {len(tested)} of {len(in_file)} images have results; '
+                    'CocoVideoMetric scores this part',
+                    logger='current',
+                    level=logging.WARNING,
+                )
+        return stock(self, results)
+
+    compute_metrics.scores_parts = True  # type: ignore[attr-defined]
+    CocoVideoMetric.compute_metrics = compute_metrics
 
 
 def add_local_rank_argument(parser: argparse.ArgumentParser) -> None:

@@ -2,6 +2,9 @@ _base_ = ['mmtrack::_base_/default_runtime.py']
 
 custom_imports = dict(imports=['stpn_plugin'], allow_failed_imports=False)
 
+# Stops when the heads or the checkpoint do not go with the classes of the dataset.
+custom_hooks = [dict(type='ClassCheckHook')]
+
 # `--auto-scale-lr` scales the learning rate linearly from 8 images an iteration.
 auto_scale_lr = dict(enable=False, base_batch_size=8)
 

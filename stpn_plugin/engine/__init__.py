@@ -1,5 +1,6 @@
 """What the command line tools share: arguments, evaluators, hooks, the runner."""
 
+from .class_check_hook import ClassCheckHook
 from .evaluators import EVALUATOR_OF, select_evaluators
 from .hooks import VideoVisualizationHook
 from .launch import (
@@ -12,6 +13,7 @@ from .launch import (
 )
 
 __all__ = [
+    'ClassCheckHook',
     'EVALUATOR_OF',
     'VideoVisualizationHook',
     'add_common_arguments',

@@ -12,7 +12,7 @@ from mmtrack.registry import DATASETS, METRICS
 from mmtrack.utils import register_all_modules
 
 from ..evaluation import load_results
-from ..utils import name_runs
+from ..utils import classes_in, name_runs
 from .evaluators import select_evaluators
 from .launch import load_config
 
@@ -24,8 +24,9 @@ class SavedRun(NamedTuple):
         name (str): What to call the run in figures.
         classes (tuple[str, ...]): Names of the classes.
         gts (list[dict]): Ground truth per image, in the order of the annotation file:
-            ``bboxes`` (n, 4) as ``x1, y1, x2, y2``, ``labels`` (n, ) and
-            ``motion_ious`` (n, ).
+            ``bboxes`` (n, 4) as ``x1, y1, x2, y2``, ``labels`` (n, ),
+            ``motion_ious`` (n, ) and ``has_objects``. If only a part of the file was
+            tested, of that part.
         dets (list[dict]): Detections of the same images: ``bboxes`` (m, 4), ``labels``
             (m, ) and ``scores`` (m, ).
         img_paths (list[str | None]): Files of the images, where the predictions name
@@ -75,14 +76,14 @@ def load_saved_run(cfg: Config, results_file: str, name: str | None = None) -> S
             f'a prediction in {results_file} has no {error}; it should be a file that '
             'tools/test.py --out wrote for a video object detector'
         ) from error
-    truth = metric.load_ground_truth()
+    truth, dets = metric.scored_part(metric.results)
     if truth.gts is None:
         raise ValueError(f'{metric.ann_file} has no annotations to compare with')
     return SavedRun(
         name=name or osp.splitext(osp.basename(results_file))[0],
-        classes=tuple(metainfo['CLASSES']),
+        classes=classes_in(metainfo) or (),
         gts=truth.gts,
-        dets=metric.in_order(metric.results, truth.image_ids),
+        dets=dets,
         img_paths=[path_of[image_id] for image_id in truth.image_ids],
     )
 

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import os
-from typing import NamedTuple, Sequence
+from typing import Collection, NamedTuple, Sequence
 
 import numpy as np
 from mmengine.fileio import exists, load
 
+from ..utils import category_ids as find_category_ids
 from .functional import load_motion_iou_mat, motion_iou
 
 
@@ -18,13 +19,33 @@ class VIDGroundTruth(NamedTuple):
         image_ids (list[int]): Ids of the images, in the order of the file.
         category_ids (list[int]): Category id of every class.
         gts (list[dict], optional): Per image ``bboxes`` (n, 4) float32 as
-            ``x1, y1, x2, y2``, ``labels`` (n, ) and ``motion_ious`` (n, ). None
-            if the file has no annotations, as that of a test set.
+            ``x1, y1, x2, y2``, ``labels`` (n, ), ``motion_ious`` (n, ) and
+            ``has_objects``: whether the file has any annotation of the image, also
+            one that is not evaluated. None if the file has no annotations at all,
+            as that of a test set.
     """
 
     image_ids: list[int]
     category_ids: list[int]
     gts: list[dict] | None
+
+    def part(self, image_ids: Collection[int]) -> VIDGroundTruth:
+        """Ground truth of some images, as it is in the whole file.
+
+        Args:
+            image_ids (Collection[int]): Ids of the images, in any order.
+
+        Returns:
+            VIDGroundTruth: The images in the order of the file.
+        """
+        wanted = set(image_ids)
+        rows = [
+            row for row, image_id in enumerate(self.image_ids) if image_id in wanted
+        ]
+        return self._replace(
+            image_ids=[self.image_ids[row] for row in rows],
+            gts=None if self.gts is None else [self.gts[row] for row in rows],
+        )
 
 
 def load_vid_ground_truth(
@@ -33,6 +54,11 @@ def load_vid_ground_truth(
     motion_iou_file: str | os.PathLike | None = None,
 ) -> VIDGroundTruth:
     """Read a CocoVID file for evaluation.
+
+    A frame without objects, which weighs in the APs by motion speed (see
+    :class:`VIDMotionEvaluator`), is an image without any annotation in the file: the
+    published file of motion IoUs has no empty cell for an image whose annotations are
+    all of other categories, ``iscrowd`` or ``ignore``. Such an image adds nothing.
 
     Args:
         ann_file (str): Path of the CocoVID file.
@@ -48,8 +74,9 @@ def load_vid_ground_truth(
 
     Raises:
         FileNotFoundError: If a file does not exist.
-        ValueError: If a class is not in the file, the file lacks something, or
-            the motion IoU file belongs to other images.
+        ValueError: If the classes do not go with the categories of the file (see
+            :func:`stpn_plugin.utils.category_ids`), the file lacks something, or the
+            motion IoU file belongs to other images.
     """
     if not exists(ann_file):
         raise FileNotFoundError(f'annotation file {ann_file} does not exist')
@@ -60,17 +87,7 @@ def load_vid_ground_truth(
         )
     images = content['images']
     image_ids = [image['id'] for image in images]
-    name_to_id = {
-        category['name']: category['id'] for category in content['categories']
-    }
-    unknown = [name for name in classes if name not in name_to_id]
-    if unknown:
-        raise ValueError(
-            f'{ann_file} has no category for the classes {unknown}; its categories '
-            f"are {list(name_to_id)}. Set the dataset's metainfo to the classes of "
-            'this file, or give the metric the annotation file of the dataset'
-        )
-    category_ids = [name_to_id[name] for name in classes]
+    category_ids = find_category_ids(content['categories'], classes, ann_file)
     if 'annotations' not in content:
         return VIDGroundTruth(image_ids, category_ids, None)
 
@@ -103,9 +120,12 @@ def load_vid_ground_truth(
     kept = kept[np.argsort(owner[kept], kind='stable')]
     ends = np.cumsum(np.bincount(owner[kept], minlength=len(images)))[:-1]
     columns = (bboxes[kept].astype(np.float32), labels[kept], motion_ious[kept])
+    has_objects = (np.bincount(owner, minlength=len(images)) > 0).tolist()
     gts = [
-        dict(bboxes=boxes, labels=labels, motion_ious=ious)
-        for boxes, labels, ious in zip(*(np.split(column, ends) for column in columns))
+        dict(bboxes=boxes, labels=labels, motion_ious=ious, has_objects=has)
+        for boxes, labels, ious, has in zip(
+            *(np.split(column, ends) for column in columns), has_objects
+        )
     ]
     return VIDGroundTruth(image_ids, category_ids, gts)
 
@@ -154,7 +174,8 @@ def _published_motion_ious(
         )
     counts = np.bincount(owner, minlength=len(images))
     for image, table, count in zip(images, tables, counts):
-        if count and len(table) != count:
+        # Without objects, there is one empty cell, or none.
+        if len(table) != count and (count or table.any() or len(table) > 1):
             raise ValueError(
                 f'{motion_iou_file} has {len(table)} objects for the image '
                 f'{image.get("file_name", image["id"])}, but {ann_file} has {count}; '

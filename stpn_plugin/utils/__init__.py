@@ -1,5 +1,6 @@
 """What every part of the package may use, and which uses none of them."""
 
+from .class_names import category_ids, classes_in, listed
 from .files import (
     WholeFile,
     check_writable,
@@ -13,7 +14,10 @@ from .run_names import name_runs
 
 __all__ = [
     'WholeFile',
+    'category_ids',
     'check_writable',
+    'classes_in',
+    'listed',
     'name_runs',
     'refuse_overwriting_input',
     'same_file',

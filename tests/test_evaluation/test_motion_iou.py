@@ -33,7 +33,7 @@ def test_equals_reference(seed: int, window: int) -> None:
 
 
 def test_equals_published() -> None:
-    inputs = load_golden('vid_eval').inputs
+    inputs = load_golden('vid_eval_mat').inputs
     data = {key: value.numpy() for key, value in inputs.items()}
     for video in np.unique(data['gt_video']):
         boxes = data['gt_video'] == video

@@ -94,7 +94,7 @@ def make_dataset(seed: int, num_images: int, grid: int, score_levels: int) -> tu
 
 
 def test_equals_published() -> None:
-    cfg, _, _, inputs, outputs, _ = load_golden('vid_eval')
+    cfg, _, _, inputs, outputs, _ = load_golden('vid_eval_mat')
     data = {key: value.numpy() for key, value in inputs.items()}
     gts, dets = [], []
     for image in range(cfg['n_images']):
@@ -214,12 +214,36 @@ def test_near_miss_of_ignored_object_drops_out() -> None:
 
 def test_weight_in_image_without_object_of_class() -> None:
     """The share of the data set's objects in the range, of all classes."""
-    gts = [gt((BOX, 0, 0.5), (BOX, 1, 0.95), (FAR, 1, 0.8), (FAR, 1, 0.95)), gt()]
+    gts = [
+        gt((BOX, 0, 0.5), (BOX, 1, 0.95), (FAR, 1, 0.8)),
+        gt((FAR, 1, 0.95)),
+    ]
     dets = [det((BOX, 0, 0.8)), det((BOX, 0, 0.9))]
     result = check(gts, dets, 2)
     assert result['fast']['ap'][0] == pytest.approx(1 / (1 + 1 / 4))
     # All objects are in the range: the detection counts wholly.
     assert result['all']['ap'][0] == pytest.approx(1 / 2)
+
+
+def test_frames_without_objects_count_in_that_weight() -> None:
+    """Each as one more object of motion IoU 0; they are in fast's range alone."""
+    gts = [gt((BOX, 0, 0.5), (FAR, 0, 0.95)), gt(), gt(), gt()]
+    dets = [det((BOX, 0, 0.8), (FAR, 0, 0.8)), det((BOX, 0, 0.9)), det(), det()]
+    result = check(gts, dets, 1)
+    assert result['fast']['map'] == pytest.approx(1 / (1 + 4 / 5))
+    assert result['slow']['map'] == pytest.approx(1 / (1 + 1 / 5))
+    assert result['all']['map'] == pytest.approx(2 / 3)
+    # All objects are in the range, but not all that is counted.
+    slow = [gt((BOX, 0, 0.95)), gt()]
+    dets = [det((BOX, 0, 0.8)), det((BOX, 0, 0.9))]
+    assert check(slow, dets, 1)['slow']['map'] == pytest.approx(1 / (1 + 1 / 2))
+
+
+def test_frame_of_objects_that_are_not_evaluated_is_not_without_objects() -> None:
+    gts = [gt((BOX, 0, 0.5), (FAR, 0, 0.95)), gt()]
+    gts[1]['has_objects'] = True
+    dets = [det((BOX, 0, 0.8)), det((BOX, 0, 0.9))]
+    assert check(gts, dets, 1)['fast']['map'] == pytest.approx(1 / (1 + 1 / 2))
 
 
 def test_image_with_ignored_objects_only() -> None:

@@ -14,7 +14,12 @@ from mmtrack.registry import METRICS
 from scipy.io import savemat
 
 import stpn_plugin  # noqa: F401 (registers)
-from stpn_plugin.evaluation import MOTION_RANGES, VIDMotionMetric
+from stpn_plugin.evaluation import (
+    MOTION_RANGES,
+    VIDMotionMetric,
+    load_vid_ground_truth,
+    vid_motion_ap,
+)
 
 from .reference import plain_motion_iou, plain_vid_ap
 from .vid_data import CLASSES, make_predictions, write_cocovid
@@ -46,8 +51,13 @@ def _evaluate(metric: VIDMotionMetric, predictions: list) -> dict:
     return metric.evaluate(len(predictions))
 
 
-def _reference(content: dict, predictions: list) -> dict:
-    """APs (thresholds, classes) of every range."""
+def _reference(
+    content: dict, predictions: list, motion_iou: float | None = None
+) -> dict:
+    """APs (thresholds, classes) of every range, of the images predicted.
+
+    Motion IoUs are computed from all of the content, unless one is given for all.
+    """
     frame_of = {im['id']: (im['video_id'], im['frame_id']) for im in content['images']}
     anns = content['annotations']
     motion_of = {}
@@ -59,8 +69,13 @@ def _reference(content: dict, predictions: list) -> dict:
             [a['instance_id'] for a in own],
         )
         motion_of.update(zip((a['id'] for a in own), ious))
+    if motion_iou is not None:
+        motion_of = dict.fromkeys(motion_of, motion_iou)
     gts, dets = [], []
-    for image, prediction in zip(content['images'], predictions):
+    by_image = {prediction['img_id']: prediction for prediction in predictions}
+    for image in content['images']:
+        if image['id'] not in by_image:
+            continue
         own = [a for a in anns if a['image_id'] == image['id']]
         gts.append(
             dict(
@@ -69,8 +84,7 @@ def _reference(content: dict, predictions: list) -> dict:
                 motion_ious=[motion_of[a['id']] for a in own],
             )
         )
-        assert prediction['img_id'] == image['id']
-        pred = prediction['pred_det_instances']
+        pred = by_image[image['id']]['pred_det_instances']
         dets.append({key: value.tolist() for key, value in pred.items()})
     return {
         name: np.array([plain_vid_ap(gts, dets, 3, t, *limits) for t in THRESHOLDS])
@@ -185,9 +199,26 @@ def test_published_motion_ious(ann_file: str, tmp_path: Path) -> None:
     savemat(mat, dict(motion_iou=table))
     predictions = make_predictions(content)
     metrics = _evaluate(_metric(ann_file, motion_iou_file=mat), predictions)
-    assert metrics['vid/AP50_medium'] == metrics['vid/AP50']
+    expected = _reference(content, predictions, motion_iou=0.8)
+    assert metrics['vid/AP50_medium'] == pytest.approx(_mean(expected['medium'][0]))
+    assert metrics['vid/AP50_medium'] > metrics['vid/AP50']  # empty frames weigh
     assert np.isnan(metrics['vid/AP50_fast'])
 
+    # As published: a frame without objects has one cell, which is empty.
+    empty_cell = np.empty((1, 1), object)
+    empty_cell[0, 0] = np.zeros((0, 0))
+    for row, count in enumerate(counts):
+        if not count:
+            table[row, 0] = empty_cell
+    savemat(mat, dict(motion_iou=table))
+    again = _evaluate(_metric(ann_file, motion_iou_file=mat), predictions)
+    assert again == pytest.approx(metrics, nan_ok=True)
+
+    table[counts.index(0), 0] = np.array([[0.8]])
+    savemat(mat, dict(motion_iou=table))
+    with pytest.raises(ValueError, match='1 objects for the image .*, but .* has 0'):
+        _evaluate(_metric(ann_file, motion_iou_file=mat), predictions)
+    table[counts.index(0), 0] = empty_cell
     table[0, 0] = np.full((counts[0] + 1, 1), 0.8)
     savemat(mat, dict(motion_iou=table))
     with pytest.raises(ValueError, match=r'2 objects for the image val/1/000000.JPEG'):
@@ -228,6 +259,92 @@ def test_crowds_and_other_categories_are_left_out(ann_file: str) -> None:
     ]
     Path(ann_file).write_text(json.dumps(content))
     assert _evaluate(_metric(ann_file), predictions) == expected
+
+
+def test_image_of_left_out_annotations_is_no_empty_frame(ann_file: str) -> None:
+    """It counts neither as an empty frame nor, by its boxes, as ground truth."""
+    content = _read(ann_file)
+    predictions = make_predictions(content)
+    owners = {annotation['image_id'] for annotation in content['annotations']}
+    empty = [image for image in content['images'] if image['id'] not in owners]
+    kinds = (dict(category_id=40), dict(iscrowd=True), dict(ignore=True))
+    for number, image in enumerate(empty):
+        box = dict(bbox=[0, 0, 9, 9], area=81, category_id=10, iscrowd=False)
+        content['annotations'].append(
+            {
+                **box,
+                **kinds[number % 3],
+                'id': number,
+                'instance_id': 900 + number,
+                'image_id': image['id'],
+                'video_id': image['video_id'],
+            }
+        )
+    Path(ann_file).write_text(json.dumps(content))
+    actual = _evaluate(_metric(ann_file), predictions)
+
+    truth = load_vid_ground_truth(ann_file, CLASSES)
+    dets = [prediction['pred_det_instances'] for prediction in predictions]
+    shown = vid_motion_ap(truth.gts, dets, len(CLASSES))
+    for gt in truth.gts:
+        gt['has_objects'] = bool(len(gt['labels']))
+    as_empty = vid_motion_ap(truth.gts, dets, len(CLASSES))
+    for name in ('fast', 'medium', 'slow'):
+        assert actual[f'vid/AP50_{name}'] == pytest.approx(shown[name]['map'])
+        assert actual[f'vid/AP50_{name}'] != pytest.approx(as_empty[name]['map'])
+
+
+def _part(content: dict, predictions: list, part: str) -> list:
+    """Predictions of a part of the set: a video, the images of a class, every third."""
+    if part == 'subset':
+        return predictions[::3]
+    if part == 'video':
+        ids = {image['id'] for image in content['images'] if image['video_id'] == 2}
+    else:
+        ids = {a['image_id'] for a in content['annotations'] if a['category_id'] == 20}
+    return [prediction for prediction in predictions if prediction['img_id'] in ids]
+
+
+@pytest.mark.parametrize('part', ['video', 'class', 'subset'])
+def test_part_of_the_set(
+    ann_file: str, caplog: pytest.LogCaptureFixture, part: str
+) -> None:
+    """Scored as a set of its own, with the motion IoUs of the whole."""
+    content = _read(ann_file)
+    predictions = _part(content, make_predictions(content), part)
+    number = len(predictions)
+    assert 10 <= number < 42
+    logger = MMLogger.get_current_instance()
+    logger.addHandler(caplog.handler)
+    try:
+        metrics = _evaluate(_metric(ann_file), predictions[::-1])
+    finally:
+        logger.removeHandler(caplog.handler)
+    assert f'{number} of 42 images' in caplog.text
+    assert metrics['vid/num_images'] == number
+    assert metrics['vid/num_images_in_file'] == 42
+    expected = _reference(content, predictions)
+    for name, suffix in zip(MOTION_RANGES, ('', '_fast', '_medium', '_slow')):
+        np.testing.assert_allclose(
+            metrics[f'vid/AP50{suffix}'], _mean(expected[name][0]), atol=1e-6
+        )
+
+
+def test_result_files_of_a_part(ann_file: str, tmp_path: Path) -> None:
+    """Frames keep the numbers that they have in the whole."""
+    content = _read(ann_file)
+    predictions = make_predictions(content)
+    whole, part = str(tmp_path / 'whole'), str(tmp_path / 'part')
+    for prefix, predicted in ((whole, predictions), (part, predictions[14:28])):
+        metric = _metric(ann_file, format_only=True, outfile_prefix=prefix)
+        assert _evaluate(metric, predicted) == {}
+    lines = Path(f'{whole}.txt').read_text().splitlines()
+    expected = [line for line in lines if 14 < int(line.split()[0]) <= 28]
+    assert Path(f'{part}.txt').read_text().splitlines() == expected
+    entries = json.loads(Path(f'{whole}.bbox.json').read_text())
+    ids = {prediction['img_id'] for prediction in predictions[14:28]}
+    expected = [entry for entry in entries if entry['image_id'] in ids]
+    assert json.loads(Path(f'{part}.bbox.json').read_text()) == expected
 
 
 def test_result_files(ann_file: str, tmp_path: Path) -> None:
@@ -302,8 +419,8 @@ def test_errors(ann_file: str) -> None:
         VIDMotionMetric(ann_file, iou_thrs=[50])
 
     predictions = make_predictions(_read(ann_file))
-    with pytest.raises(ValueError, match='2 of 42 images .* first has id 900'):
-        _evaluate(_metric(ann_file), predictions[2:])
+    with pytest.raises(ValueError, match='none of the 42 images in .*vid.json has a'):
+        _evaluate(_metric(ann_file), [])
     foreign = dict(predictions[0], img_id=12345)
     with pytest.raises(ValueError, match='not in .*vid.json, the first has id 12345'):
         _evaluate(_metric(ann_file), [*predictions, foreign])

@@ -34,6 +34,8 @@ def vid_motion_ap(
     Args:
         gts (Sequence[dict]): Ground truth per image: ``bboxes`` (n, 4) as
             ``x1, y1, x2, y2``, ``labels`` (n, ) from 0, ``motion_ious`` (n, ).
+            An image without boxes counts as a frame without objects, unless its
+            ``has_objects`` is true: it shows some that are not evaluated.
         dets (Sequence[dict]): Detections of the same images: ``bboxes`` (m, 4),
             ``labels`` (m, ) from 0, ``scores`` (m, ), in any order.
         num_classes (int): Number of classes.
@@ -104,6 +106,10 @@ class VIDMotionEvaluator:
       the share of the whole data set's ground truth that lies in the range, or
       0 if that is all of it. Of weight 1 it drops out, of weight 0 it counts as
       1, and otherwise as its weight.
+    - Every frame without objects counts as one more ground truth of motion IoU 0
+      in that share of the whole data set's, and nowhere else: the published file
+      of motion IoUs has an empty cell for it, which the published evaluator reads
+      as a box that does not overlap itself at all.
     - AP is the area under the envelope of precision over recall, at all recall
       points.
 
@@ -135,6 +141,7 @@ class VIDMotionEvaluator:
         gt_groups, gt_bboxes = gt_groups[order], gt_bboxes[order].astype(dtype)
         self.gt_labels = gt_labels[order]
         self.motion_ious = motion_ious[order]
+        self._num_empty_frames = _count_frames_without_objects(gts)
 
         # Detections by class, then falling score. Any group's are in turn too.
         order = np.lexsort((-scores, labels))
@@ -247,14 +254,29 @@ class VIDMotionEvaluator:
         true = np.zeros(len(self.scores), bool)
         true[self._contested[dets]] = ~ignored[gts]
         if motion_range not in self._weights:
-            self._weights[motion_range] = self._false_positive_weights(ignored)
+            share = self._share_in_range(motion_range)
+            self._weights[motion_range] = self._false_positive_weights(ignored, share)
         false = self._weights[motion_range].copy()
         false[self._contested[dets]] = 0
         return true, false
 
-    def _false_positive_weights(self, ignored: np.ndarray) -> np.ndarray:
-        """What a detection counts as a false positive, (num_dets, )."""
-        weights = np.full(len(self.scores), (~ignored).mean() if ignored.any() else 0.0)
+    def _share_in_range(self, motion_range: Range) -> float:
+        """Share of the data set's ground truth in the range; 0 if that is all."""
+        low, high = motion_range
+        total = len(self.motion_ious) + self._num_empty_frames
+        in_range = np.count_nonzero(~self._ignored(motion_range))
+        if low <= 0 <= high:
+            in_range += self._num_empty_frames
+        return in_range / total if in_range < total else 0.0
+
+    def _false_positive_weights(self, ignored: np.ndarray, share: float) -> np.ndarray:
+        """What a detection counts as a false positive, (num_dets, ).
+
+        Args:
+            ignored (np.ndarray): Which ground truth is ignored, (num_gts, ).
+            share (float): Weight in images without ground truth of the class.
+        """
+        weights = np.full(len(self.scores), share)
         if len(self._contested):
             pair_ignored = ignored[self._pair_gt]
             best_ignored = np.maximum.reduceat(
@@ -263,11 +285,11 @@ class VIDMotionEvaluator:
             best_counted = np.maximum.reduceat(
                 np.where(pair_ignored, -1, self._ious), self._runs
             )
-            share = np.add.reduceat(pair_ignored, self._runs, dtype=np.int64)
+            num_ignored = np.add.reduceat(pair_ignored, self._runs, dtype=np.int64)
             weights[self._contested] = np.select(
                 [best_counted > best_ignored, best_counted < best_ignored],
                 [0, 1],
-                share / self._num_gts,
+                num_ignored / self._num_gts,
             )
         return np.where(weights == 0, 1, np.where(weights == 1, 0, weights))
 
@@ -368,6 +390,13 @@ def _published_iou(bboxes1: np.ndarray, bboxes2: np.ndarray) -> np.ndarray:
     sides = (bottom_right - top_left + 1).clip(min=0)
     inter = sides[:, 0] * sides[:, 1]
     return inter / (areas[0] + areas[1] - inter)
+
+
+def _count_frames_without_objects(gts: Sequence[dict]) -> int:
+    return sum(
+        not len(image['labels']) and not image.get('has_objects', False)
+        for image in gts
+    )
 
 
 def _flatten(

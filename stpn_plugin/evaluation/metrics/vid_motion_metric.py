@@ -12,6 +12,7 @@ from mmtrack.evaluation import BaseVideoMetric
 from mmtrack.registry import METRICS
 from terminaltables import AsciiTable
 
+from ...utils import classes_in
 from ..functional import MOTION_RANGES, VIDMotionEvaluator, nanmean
 from ..ground_truth import VIDGroundTruth, load_vid_ground_truth
 from ..result_files import write_coco_json, write_vid_submission
@@ -24,6 +25,11 @@ class VIDMotionMetric(BaseVideoMetric):
     The measure of FGFA (https://arxiv.org/abs/1703.10025) and its successors:
     AP over all objects and over the fast, medium and slow ones alone. The rules
     are those of :class:`~stpn_plugin.evaluation.VIDMotionEvaluator`.
+
+    Part of a set can be scored, too: the videos that were tested, say. The APs then
+    are those of the images with results as a set of their own, but for the motion IoUs,
+    which are taken from the whole of ``ann_file``. The log says that it is a part, and
+    so does what is reported: ``num_images`` and ``num_images_in_file``.
 
     It reports, for all objects, ``AP50`` (the published number), ``AP75`` and
     ``AP`` (mean over the IoU thresholds 0.5, 0.55, ..., 0.95), and the same with
@@ -46,7 +52,8 @@ class VIDMotionMetric(BaseVideoMetric):
         outfile_prefix (str, optional): If given, detections are written to
             ``<outfile_prefix>.txt`` in the format of an ILSVRC VID submission
             (frames numbered from 1 in the order of ``ann_file``, class ids as
-            in it) and to ``<outfile_prefix>.bbox.json`` in that of COCO.
+            in it; frames without results are skipped) and to
+            ``<outfile_prefix>.bbox.json`` in that of COCO.
         collect_device (str): Device name used for collecting results from
             different ranks. mmtrack knows 'cpu' only. Defaults to 'cpu'.
         prefix (str, optional): Prefix of the reported names. Defaults to
@@ -114,38 +121,39 @@ class VIDMotionMetric(BaseVideoMetric):
             )
 
     def compute_metrics(self, results: list[dict]) -> dict[str, float]:
-        """Compute the APs of the whole data set.
+        """Compute the APs of the images with results.
 
         Args:
             results (list[dict]): What :meth:`process` kept on all ranks.
 
         Returns:
-            dict[str, float]: APs by name, in [0, 1] or nan; empty with
-            ``format_only``.
+            dict[str, float]: APs by name, in [0, 1] or nan, and the numbers of
+            images if only a part was scored; empty with ``format_only``.
 
         Raises:
-            ValueError: If images lack results, results are of images or classes
-                that ``ann_file`` does not have, or it has no annotations.
+            ValueError: If there are no results, they are of images or classes that
+                the data set does not have, or ``ann_file`` has no annotations.
         """
         logger = MMLogger.get_current_instance()
-        truth = self.load_ground_truth()
-        dets = self.in_order(results, truth.image_ids)
+        part, dets = self.scored_part(results)
+        number, in_file = len(dets), len(self.load_ground_truth().image_ids)
+        if number < in_file:
+            logger.warning(
+                f'Only {number} of {in_file} images in {self.ann_file} have results; '
+                'what follows is about this part'
+            )
         if self.outfile_prefix is not None:
-            submission = f'{self.outfile_prefix}.txt'
-            write_vid_submission(submission, dets, truth.category_ids)
-            coco_json = f'{self.outfile_prefix}.bbox.json'
-            write_coco_json(coco_json, dets, truth.image_ids, truth.category_ids)
-            logger.info(f'Detections are saved in {submission} and {coco_json}')
+            self._write_files(part, dets, logger)
         if self.format_only:
             return OrderedDict()
-        if truth.gts is None:
+        if part.gts is None:
             raise ValueError(
                 f'{self.ann_file} has no annotations to evaluate with; for result '
                 'files alone set format_only'
             )
 
-        logger.info(f'Evaluating AP by motion speed on {len(dets)} images...')
-        evaluator = VIDMotionEvaluator(truth.gts, dets, len(self._classes))
+        logger.info(f'Evaluating AP by motion speed on {number} of {in_file} images...')
+        evaluator = VIDMotionEvaluator(part.gts, dets, len(self._classes))
         aps = {  # (thresholds, classes) each
             name: np.stack(
                 [evaluator.average_precision(thr, limits) for thr in self.iou_thrs]
@@ -153,14 +161,29 @@ class VIDMotionMetric(BaseVideoMetric):
             for name, limits in MOTION_RANGES.items()
         }
         self._log_tables(aps, evaluator, logger)
-        return self._named(aps)
+        metrics = self._named(aps)
+        if number < in_file:
+            metrics.update(num_images=number, num_images_in_file=in_file)
+        return metrics
+
+    def _write_files(
+        self, part: VIDGroundTruth, dets: list[dict], logger: MMLogger
+    ) -> None:
+        """Write the result files of the images with results."""
+        submission = f'{self.outfile_prefix}.txt'
+        scored = dict(zip(part.image_ids, dets))
+        nothing: dict = dict(bboxes=[], labels=[], scores=[])
+        # Frames go by their place in the whole file.
+        frames = [scored.get(i, nothing) for i in self.load_ground_truth().image_ids]
+        write_vid_submission(submission, frames, part.category_ids)
+        coco_json = f'{self.outfile_prefix}.bbox.json'
+        write_coco_json(coco_json, dets, part.image_ids, part.category_ids)
+        logger.info(f'Detections are saved in {submission} and {coco_json}')
 
     @property
     def _classes(self) -> Sequence[str]:
         """Names of the classes, in the order of their labels."""
-        meta = self.dataset_meta or {}
-        # mmdet renamed the key.
-        classes = meta.get('classes', meta.get('CLASSES'))
+        classes = classes_in(self.dataset_meta)
         if classes is None:
             raise ValueError(
                 "VIDMotionMetric: dataset_meta has no 'classes'; set the metainfo of "
@@ -176,37 +199,38 @@ class VIDMotionMetric(BaseVideoMetric):
             )
         return self._ground_truth
 
-    def in_order(self, results: list[dict], image_ids: list[int]) -> list[dict]:
-        """Results in the order of the annotation file, one per image.
+    def scored_part(self, results: list[dict]) -> tuple[VIDGroundTruth, list[dict]]:
+        """Images with results, which may be a part of the annotation file's.
 
         Args:
             results (list[dict]): What :meth:`process` kept, in any order.
-            image_ids (list[int]): Ids of the images of the annotation file.
 
         Returns:
-            list[dict]: One result per image id.
+            tuple[VIDGroundTruth, list[dict]]: The images with results in the order of
+            the annotation file, and one result for each.
 
         Raises:
-            ValueError: If images lack results, or results are of images or classes
-                that the data set does not have.
+            ValueError: If there are no results, or they are of images or classes that
+                the data set does not have.
         """
+        truth = self.load_ground_truth()
         # A sampler that evens out the ranks may repeat images.
         by_image = {result['img_id']: result for result in results}
-        unknown = sorted(by_image.keys() - set(image_ids))
+        unknown = sorted(by_image.keys() - set(truth.image_ids))
         if unknown:
             raise ValueError(
                 f'{len(unknown)} images with results are not in {self.ann_file}, the '
                 f'first has id {unknown[0]}; the metric and the dataset need the same '
-                'annotation file'
+                'annotation file, or the metric one that has all images of the '
+                "dataset's"
             )
-        missing = [image_id for image_id in image_ids if image_id not in by_image]
-        if missing:
+        if not by_image:
             raise ValueError(
-                f'{len(missing)} of {len(image_ids)} images in {self.ann_file} have no '
-                f'results, the first has id {missing[0]}; test the whole dataset, or '
-                'give an annotation file of the images tested'
+                f'none of the {len(truth.image_ids)} images in {self.ann_file} has a '
+                'result; was the dataset empty?'
             )
-        dets = [by_image[image_id] for image_id in image_ids]
+        part = truth.part(by_image)
+        dets = [by_image[image_id] for image_id in part.image_ids]
         num_classes = len(self._classes)
         highest = max(
             (det['labels'].max() for det in dets if len(det['labels'])), default=0
@@ -216,7 +240,7 @@ class VIDMotionMetric(BaseVideoMetric):
                 f'a detection has label {highest}, but the dataset has {num_classes} '
                 'classes; set num_classes of the model accordingly'
             )
-        return dets
+        return part, dets
 
     def _named(self, aps: dict[str, np.ndarray]) -> dict[str, float]:
         """Values by the names under which they are reported."""

@@ -1,0 +1,71 @@
+"""Hook that stops a run whose model and data have different classes."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from mmengine.hooks import Hook
+from mmengine.runner import Runner
+from mmtrack.registry import HOOKS
+
+from ..models.class_check import (
+    check_class_names,
+    check_num_classes,
+    checkpoint_classes,
+)
+from ..utils import classes_in
+
+
+@HOOKS.register_module()
+class ClassCheckHook(Hook):
+    """Check the classes before training, validation and testing.
+
+    The heads must tell as many classes as the dataset has, and before a test the
+    checkpoint must have been trained on them; see :func:`check_num_classes` and
+    :func:`check_class_names`.
+
+    mmdet's ``NumClassCheckHook`` does not look at tests and checkpoints, takes
+    backbones and trackers' other networks for heads, and does not show the classes.
+    """
+
+    def __init__(self) -> None:
+        self.trained_on: tuple[str, ...] | None = None
+
+    def after_load_checkpoint(self, runner: Runner, checkpoint: dict[str, Any]) -> None:
+        """Remember on which classes the weights were trained.
+
+        Args:
+            runner (Runner): The runner.
+            checkpoint (dict): Content of the checkpoint.
+        """
+        self.trained_on = checkpoint_classes(checkpoint)
+
+    def before_train(self, runner: Runner) -> None:
+        """Check the heads; the classes of the checkpoint are past from now on.
+
+        Args:
+            runner (Runner): The runner.
+        """
+        self.trained_on = None
+        self._check(runner, runner.train_dataloader.dataset)
+
+    def before_val(self, runner: Runner) -> None:
+        """Check heads and checkpoint.
+
+        Args:
+            runner (Runner): The runner.
+        """
+        self._check(runner, runner.val_dataloader.dataset)
+
+    def before_test(self, runner: Runner) -> None:
+        """Check heads and checkpoint.
+
+        Args:
+            runner (Runner): The runner.
+        """
+        self._check(runner, runner.test_dataloader.dataset)
+
+    def _check(self, runner: Runner, dataset: Any) -> None:
+        classes = classes_in(getattr(dataset, 'metainfo', None))
+        check_num_classes(runner.model, classes)
+        check_class_names(self.trained_on, classes, 'The checkpoint')
