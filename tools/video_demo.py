@@ -6,7 +6,8 @@ import argparse
 import os.path as osp
 import sys
 from contextlib import ExitStack
-from typing import Iterator, List, Sequence, Tuple
+from itertools import combinations
+from typing import Iterable, Iterator, List, Sequence, Tuple
 
 import numpy as np
 from mmengine.config import DictAction
@@ -28,6 +29,7 @@ from stpn_plugin.apis import (
     select_detections,
 )
 from stpn_plugin.engine import load_config
+from stpn_plugin.utils import refuse_overwriting_input, same_file
 
 DEFAULT_FPS = 25.0
 
@@ -126,11 +128,13 @@ def detect(args: argparse.Namespace) -> None:
 
     Raises:
         OSError: An input does not exist, or an output cannot be written.
-        ValueError: The config, checkpoint or a class name does not fit.
+        ValueError: The config, checkpoint or a class name does not fit, or an output
+            is an input or another output.
         VideoError: The video cannot be read to its end; what was detected until
             then is written.
     """
     video = open_video(int(args.input) if args.input.isdigit() else args.input)
+    check_outputs(args, video)
     cfg = load_config(args.config)
     if args.cfg_options is not None:
         cfg.merge_from_dict(args.cfg_options)
@@ -166,6 +170,33 @@ def detect(args: argparse.Namespace) -> None:
         except KeyboardInterrupt:
             if not is_live:  # a camera is stopped like this
                 raise
+
+
+def check_outputs(args: argparse.Namespace, video: Iterable) -> None:
+    """Check that the outputs overwrite neither what is read nor each other.
+
+    Raises:
+        ValueError: One does.
+    """
+    files = [args.out_video, args.out_json, args.out_csv]
+    files = [path for path in files if path]
+    outputs = [*files, args.out_frames] if args.out_frames else files
+    for first, second in combinations(outputs, 2):
+        if same_file(first, second):
+            raise ValueError(f'two outputs have the name {first}')
+    inputs = [args.config, args.checkpoint]
+    if isinstance(video, VideoFile):
+        inputs.append(video.path)
+    elif isinstance(video, LiveVideo) and args.input.startswith('file://'):
+        inputs.append(args.input[len('file://') :])
+    elif isinstance(video, list):
+        inputs += video
+        if args.out_frames:
+            for folder in {osp.dirname(path) or '.' for path in video}:
+                refuse_overwriting_input(folder, args.out_frames)
+    for path in files:
+        for source in inputs:
+            refuse_overwriting_input(source, path)
 
 
 def class_labels(

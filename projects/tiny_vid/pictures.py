@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import os.path as osp
+import shutil
 from typing import List, Optional
 
 import numpy as np
@@ -80,6 +81,7 @@ def draw_clip(run: SavedRun, data_root: str, video: str, out_dir: str) -> None:
         f'frame {t}: {(kind or "sharp").replace("_", " ")}'
         for t, kind in enumerate(kinds)
     ]
+    shutil.rmtree(osp.join(out_dir, 'frames'), ignore_errors=True)  # of another run
     with FrameWriter(osp.join(out_dir, 'frames')) as frames, VideoWriter(
         osp.join(out_dir, 'video.mp4'), FPS
     ) as movie:

@@ -1,17 +1,22 @@
 """Write detections of a video, frame by frame, as pictures and tables.
 
-A file gets its name when its writer is closed, with the frames written until
-then; before, its name has a ``.part`` in it. So an interrupted run leaves complete
-files of the finished part.
+A file gets its name when its writer is closed; before, its name has a ``.part`` in it.
+So a video that ends early, or a user who stops the work, leaves complete files of the
+finished part. Any other error, such as a full disk, leaves what was there before.
 """
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import json
 import os
 import os.path as osp
-from typing import Dict, List, Optional, Sequence
+import re
+import signal
+import threading
+from types import TracebackType
+from typing import Dict, Iterator, List, Optional, Sequence, Type
 
 import cv2
 import mmcv
@@ -19,6 +24,9 @@ import numpy as np
 from matplotlib import rc_context
 from mmtrack.structures import TrackDataSample
 from mmtrack.visualization import DetLocalVisualizer
+
+from ..utils import WholeFile, check_writable, whole_path
+from .video_io import VideoError
 
 CODECS = {'.mp4': 'mp4v', '.mkv': 'mp4v', '.avi': 'MJPG'}
 
@@ -49,64 +57,142 @@ def select_detections(
 
 
 class ResultWriter:
-    """Base class; a context manager that closes the writer, also after errors.
+    """Base class; a context manager that closes or discards what was written.
+
+    Leaving the context closes the writer, also if the video cannot be read to its
+    end (:class:`VideoError`) or the user stops the work (``KeyboardInterrupt``). Any
+    other error discards it.
 
     Args:
-        path: Path of the file. Missing folders are made.
+        path: Path of the file or folder.
 
     Attributes:
         num_frames (int): Number of frames written.
+    """
+
+    def __init__(self, path: str) -> None:
+        self.path = path
+        self.num_frames = 0
+        self._has_failed = False
+
+    def write(self, image: np.ndarray, result: TrackDataSample) -> None:
+        """Write a frame, whole: Ctrl-C waits until it is written.
+
+        Args:
+            image: The frame (H, W, 3), BGR.
+            result: Its detections, with ``frame_id``.
+
+        Raises:
+            OSError: It cannot be written. Closing then discards the file.
+        """
+        with _interrupts_waiting():
+            try:
+                self._write(image, result)
+            except BaseException:
+                self._has_failed = True
+                raise
+            self.num_frames += 1
+
+    def close(self) -> None:
+        """Complete what was written and give it its name.
+
+        Without frames there is none, as after a frame that could not be written.
+
+        Raises:
+            OSError: It cannot be completed. It is discarded.
+        """
+        if self._has_failed or not self.num_frames:
+            self.discard()
+            return
+        try:
+            self._keep()
+        except BaseException:
+            self.discard()
+            raise
+
+    def discard(self) -> None:
+        """Remove what was written; what was there before stays."""
+        raise NotImplementedError
+
+    def _write(self, image: np.ndarray, result: TrackDataSample) -> None:
+        raise NotImplementedError
+
+    def _keep(self) -> None:
+        raise NotImplementedError
+
+    def __enter__(self) -> ResultWriter:
+        return self
+
+    def __exit__(
+        self,
+        error_type: Optional[Type[BaseException]],
+        error: Optional[BaseException],
+        traceback: Optional[TracebackType],
+    ) -> None:
+        if error is None or isinstance(error, (VideoError, KeyboardInterrupt)):
+            self.close()
+        else:
+            self.discard()
+
+
+class FileWriter(ResultWriter):
+    """Base class of those that write one file.
+
+    Args:
+        path: Path of the file. Missing folders are made.
 
     Raises:
         OSError: The file cannot be written.
     """
 
     def __init__(self, path: str) -> None:
-        self.path = path
-        self.num_frames = 0
-        stem, suffix = osp.splitext(path)
-        self._unfinished = f'{stem}.part{suffix}'
-        if osp.isdir(path):
-            raise IsADirectoryError(f'{path} is a folder, a file is to be written')
-        try:
-            os.makedirs(osp.dirname(osp.abspath(path)), exist_ok=True)
-            with open(self._unfinished, 'w'):
-                pass
-        except OSError as error:
-            raise type(error)(f'{path} cannot be written: {error}') from error
+        super().__init__(path)
+        self._unfinished = WholeFile(path)
 
     def write(self, image: np.ndarray, result: TrackDataSample) -> None:
-        """Write a frame.
+        """Write a frame; see :meth:`ResultWriter.write`."""
+        try:
+            super().write(image, result)
+        except OSError as error:
+            raise self._unfinished.write_error(error) from error
 
-        Args:
-            image: The frame (H, W, 3), BGR.
-            result: Its detections, with ``frame_id``.
-        """
-        self._write(image, result)
-        self.num_frames += 1
+    def discard(self) -> None:
+        """Remove what was written; what was there before stays."""
+        with contextlib.suppress(OSError):  # it goes anyway
+            self._close()
+        self._unfinished.discard()
 
-    def close(self) -> None:
-        """Complete the file and give it its name. Without frames there is none."""
-        self._finish()
-        if self.num_frames:
-            os.replace(self._unfinished, self.path)
-        else:
-            os.remove(self._unfinished)
-
-    def _write(self, image: np.ndarray, result: TrackDataSample) -> None:
-        raise NotImplementedError
+    def _keep(self) -> None:
+        try:
+            self._finish()
+            self._close()
+        except OSError as error:
+            raise self._unfinished.write_error(error) from error
+        self._check()
+        self._unfinished.keep()
 
     def _finish(self) -> None:
         """Write what follows the frames."""
 
-    def __enter__(self) -> ResultWriter:
-        return self
+    def _close(self) -> None:
+        raise NotImplementedError
 
-    def __exit__(self, *error: object) -> None:
-        self.close()
+    def _check(self) -> None:
+        """Raise an OSError unless the file holds what was written."""
 
 
-class CsvWriter(ResultWriter):
+class TextWriter(FileWriter):
+    """Base class of those that write one text file."""
+
+    def __init__(self, path: str) -> None:
+        super().__init__(path)
+        self._file = open(self._unfinished.temporary, 'w', encoding='utf-8', newline='')
+
+    def _close(self) -> None:
+        self._file.close()
+
+
+class CsvWriter(TextWriter):
     """Table with a line for each detection.
 
     Columns: ``frame_id`` (from 0), ``category_id`` (from 1, as in :class:`CocoWriter`),
@@ -120,7 +206,6 @@ class CsvWriter(ResultWriter):
     def __init__(self, path: str, classes: Sequence[str]) -> None:
         super().__init__(path)
         self.classes = classes
-        self._file = open(self._unfinished, 'w', newline='')
         self._table = csv.writer(self._file)
         self._table.writerow(
             ('frame_id', 'category_id', 'class', 'score', 'x1', 'y1', 'x2', 'y2')
@@ -138,11 +223,8 @@ class CsvWriter(ResultWriter):
                 (result.frame_id, label + 1, self.classes[label], *numbers)
             )
 
-    def _finish(self) -> None:
-        self._file.close()
 
-
-class CocoWriter(ResultWriter):
+class CocoWriter(TextWriter):
     """COCO-style JSON, with the detections as annotations that have a ``score``.
 
     Ids are those of the converted data sets: images and categories count from
@@ -162,7 +244,6 @@ class CocoWriter(ResultWriter):
         self._file_names: List[str] = []
         self._num_detections = 0
         categories = [dict(id=i, name=name) for i, name in enumerate(classes, 1)]
-        self._file = open(self._unfinished, 'w')
         self._file.write(f'{{"categories": {json.dumps(categories)},\n"annotations": [')
 
     def _write(self, image: np.ndarray, result: TrackDataSample) -> None:
@@ -198,11 +279,13 @@ class CocoWriter(ResultWriter):
             self._file.write((',\n' if i else '\n') + json.dumps(image))
         videos = [dict(id=1, name=self.video_name)]
         self._file.write(f'],\n"videos": {json.dumps(videos)}}}\n')
-        self._file.close()
 
 
-class VideoWriter(ResultWriter):
+class VideoWriter(FileWriter):
     """Video of the frames that it is given.
+
+    OpenCV tells of no error while it writes. So the finished file is read, and has to
+    hold all frames.
 
     Args:
         path: Path of the file, ending with one of :data:`CODECS`.
@@ -227,38 +310,94 @@ class VideoWriter(ResultWriter):
         if self._video is None:
             height, width = image.shape[:2]
             self._video = cv2.VideoWriter(
-                self._unfinished, self._fourcc, self.fps, (width, height)
+                self._unfinished.temporary, self._fourcc, self.fps, (width, height)
             )
             if not self._video.isOpened():
-                raise OSError(f'OpenCV cannot write the video {self.path}')
+                raise OSError('OpenCV cannot open it as a video')
         self._video.write(image)
 
-    def _finish(self) -> None:
+    def _close(self) -> None:
         if self._video is not None:
             self._video.release()
+
+    def _check(self) -> None:
+        found = _count_frames(self._unfinished.temporary)
+        if found != self.num_frames:
+            raise OSError(
+                f'{self.path} cannot be written: of {self.num_frames} frames {found} '
+                'can be read back; is the disk full, were they of several sizes, or is '
+                f'{self.fps:g} frames per second more than the format knows?'
+            )
+
+
+def _count_frames(path: str) -> int:
+    """Number of frames that can be decoded."""
+    capture = cv2.VideoCapture(path)
+    count = 0
+    try:
+        while capture.grab():
+            count += 1
+    finally:
+        capture.release()
+    return count
 
 
 class FrameWriter(ResultWriter):
     """Folder of the frames that it is given: ``000000.jpg`` and so on.
 
+    Each frame has its name as soon as it is complete.
+
     Args:
-        path: The folder.
+        path: The folder. It is made if it is missing.
 
     Raises:
+        FileExistsError: It holds such frames already, which those of another video
+            would mix with.
         OSError: It cannot be written to.
     """
 
     def __init__(self, path: str) -> None:
-        super().__init__(osp.join(path, 'frame.jpg'))
-        os.remove(self._unfinished)
+        super().__init__(path)
+        check_writable(osp.join(path, '000000.jpg'))
+        if any(re.fullmatch(r'\d{6,}\.jpg', name) for name in os.listdir(path)):
+            raise FileExistsError(
+                f'{path} holds frames already, and those of two videos would mix: '
+                'remove them, or give another folder'
+            )
+        self._written: List[str] = []
 
     def _write(self, image: np.ndarray, result: TrackDataSample) -> None:
-        mmcv.imwrite(image, self._unfinished)
-        folder = osp.dirname(self.path)
-        os.replace(self._unfinished, osp.join(folder, f'{result.frame_id:06d}.jpg'))
+        path = osp.join(self.path, f'{result.frame_id:06d}.jpg')
+        with whole_path(path) as temporary:
+            mmcv.imwrite(image, temporary)
+        self._written.append(path)
 
-    def close(self) -> None:
-        """Nothing is left to do: each file is complete."""
+    def _keep(self) -> None:
+        """Nothing is left to do: each frame is complete."""
+
+    def discard(self) -> None:
+        """Remove the frames that were written."""
+        for path in self._written:
+            with contextlib.suppress(FileNotFoundError):
+                os.remove(path)
+
+
+@contextlib.contextmanager
+def _interrupts_waiting() -> Iterator[None]:
+    """Let Ctrl-C wait until the context is left."""
+    handler = signal.getsignal(signal.SIGINT)
+    is_main = threading.current_thread() is threading.main_thread()
+    if not is_main or not callable(handler):
+        yield  # then nothing interrupts
+        return
+    received: List[tuple] = []
+    signal.signal(signal.SIGINT, lambda *args: received.append(args))
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, handler)
+    if received:
+        handler(*received[0])
 
 
 class DetectionDrawer(DetLocalVisualizer):

@@ -6,6 +6,7 @@ import glob
 import os
 import os.path as osp
 import re
+import time
 from typing import (
     Any,
     Dict,
@@ -82,8 +83,7 @@ class VideoFile:
                 count += 1
         finally:
             capture.release()
-        # Announced lengths are estimates in some containers.
-        if self.length and count < self.length - max(2, 0.02 * self.length):
+        if self.length and count < _least_length(self.length):
             raise VideoError(
                 f'video {self.path} is truncated or damaged: {count} of its '
                 f'{self.length} frames can be read'
@@ -102,8 +102,18 @@ class VideoFile:
 class LiveVideo:
     """A camera or network stream, whose frames can be read only once.
 
+    A camera has no end: it is read until it is stopped. A stream has ended when its
+    sender closes it, unless it announced more frames. Whether a sender that announced
+    nothing closed it on purpose cannot be known.
+
     Args:
         source: Index of a camera, or a URL that OpenCV opens.
+        timeout: How long to wait for a stream to open, and for each of its frames, in
+            seconds.
+
+    Attributes:
+        fps (float, optional): Frames per second, if the source tells.
+        num_frames (int): Number of frames read.
 
     Raises:
         VideoError: It cannot be opened.
@@ -111,22 +121,68 @@ class LiveVideo:
 
     length = None
 
-    def __init__(self, source: Union[int, str]) -> None:
+    def __init__(self, source: Union[int, str], timeout: float = 30.0) -> None:
         self.source = source
-        self._capture = cv2.VideoCapture(source)
+        self.num_frames = 0
+        self._timeout = timeout
+        if isinstance(source, int):
+            self._capture = cv2.VideoCapture(source)
+        else:
+            limit = round(1000 * timeout)
+            self._capture = cv2.VideoCapture(
+                source,
+                cv2.CAP_ANY,
+                [
+                    *(cv2.CAP_PROP_OPEN_TIMEOUT_MSEC, limit),
+                    *(cv2.CAP_PROP_READ_TIMEOUT_MSEC, limit),
+                ],
+            )
         if not self._capture.isOpened():
-            raise VideoError(f'camera or stream {source} cannot be opened')
+            raise VideoError(f'{self._name} cannot be opened')
         self.fps: Optional[float] = self._capture.get(cv2.CAP_PROP_FPS) or None
+        self._announced = int(self._capture.get(cv2.CAP_PROP_FRAME_COUNT))
 
     def __iter__(self) -> Iterator[np.ndarray]:
         return self
 
     def __next__(self) -> np.ndarray:
+        """Read the next frame (H, W, 3), BGR, uint8.
+
+        Raises:
+            VideoError: The camera or stream broke off: it gave no frame in time, or
+                ended before its announced length.
+        """
+        start = time.monotonic()
         ok, image = self._capture.read()
-        if not ok:
-            self._capture.release()
-            raise StopIteration
-        return image
+        # OpenCV says that there is no frame, and not why. After a time-out, it may
+        # also give what has come of one.
+        waited = time.monotonic() - start
+        has_stalled = isinstance(self.source, str) and waited >= self._timeout
+        if ok and not has_stalled:
+            self.num_frames += 1
+            return image
+        self._capture.release()
+        after = f'after {self.num_frames} frames'
+        if has_stalled:
+            raise VideoError(
+                f'{self._name} has stalled {after}: it gave none for {waited:.0f} s'
+            )
+        if isinstance(self.source, int):
+            raise VideoError(f'{self._name} gives no more frames {after}')
+        if self.num_frames < _least_length(self._announced):
+            raise VideoError(
+                f'{self._name} broke off {after}: it announced {self._announced}'
+            )
+        raise StopIteration
+
+    @property
+    def _name(self) -> str:
+        return f'camera or stream {self.source}'
+
+
+def _least_length(announced: int) -> float:
+    """Least number of frames that fits an announced one: some containers estimate."""
+    return announced - max(2, 0.02 * announced)
 
 
 def open_video(source: Union[int, str, os.PathLike[str]]) -> Iterable[FrameLike]:
@@ -193,7 +249,7 @@ def pick_spread_frames(
 
     A sequence is asked for these frames alone. Anything else is read from its
     start to its end, once if ``video.length`` or ``len(video)`` is right, else
-    twice. No other frames are kept.
+    twice or at most three times. No other frames are kept.
 
     Of a video that can be read only in part, that part is taken.
 
@@ -205,18 +261,29 @@ def pick_spread_frames(
         Their positions, the frames, and the number of frames in the video.
 
     Raises:
-        VideoError: Not even the first frame can be read.
+        VideoError: Not even the first frame can be read, or the number of frames is
+            another each time.
     """
     length = _expected_length(video)
-    while True:
+    if isinstance(video, Sequence) and length:
+        readable = 0
+        while readable != length:  # each time less of it than before
+            length, wanted = readable or length, spread(readable or length, count)
+            picked, readable = _pick_from_sequence(video, wanted, length)
+        return wanted, [picked[i] for i in wanted], length
+    lengths: List[int] = []
+    # The second time, its length is known, if it is the same.
+    for _ in range(3):
         wanted = spread(length, count) if length else []
-        if isinstance(video, Sequence) and length:
-            picked, seen = _pick_from_sequence(video, wanted, length)
-        else:
-            picked, seen = _pick_while_reading(video, wanted)
+        picked, seen = _pick_while_reading(video, wanted)
         if seen == length:
             return wanted, [picked[i] for i in wanted], length
         length = seen
+        lengths.append(seen)
+    raise VideoError(
+        f'{_name(video)} has another number of frames each time it is read: '
+        f'{", ".join(map(str, lengths))}'
+    )
 
 
 def spread(length: int, count: int) -> List[int]:

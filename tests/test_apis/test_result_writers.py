@@ -2,6 +2,8 @@ from __future__ import annotations
 
 import csv
 import json
+import os
+import signal
 import warnings
 from pathlib import Path
 
@@ -19,11 +21,13 @@ from stpn_plugin.apis import (
     CsvWriter,
     DetectionDrawer,
     FrameWriter,
+    VideoError,
     VideoFile,
     VideoWriter,
     select_detections,
 )
 from stpn_plugin.models import SingleFrameDetector
+from tests.full_disk import file_limit
 
 CLASSES = ('dog', 'cat', 'bird')
 IMAGE = np.full((64, 96, 3), 200, np.uint8)
@@ -117,16 +121,97 @@ def open_all(folder: Path):
     yield lambda: FrameWriter(str(folder / 'frames'))
 
 
-def test_finished_part_is_kept(tmp_path: Path) -> None:
+@pytest.mark.parametrize('error', [VideoError, KeyboardInterrupt])
+def test_finished_part_is_kept(tmp_path: Path, error: type) -> None:
+    """The video ended early, or was stopped."""
     for open_writer in open_all(tmp_path):
-        with pytest.raises(RuntimeError, match='stop'), open_writer() as writer:
+        with pytest.raises(error), open_writer() as writer:
             writer.write(IMAGE, result())
-            raise RuntimeError('stop')
+            raise error
     assert len(COCO(str(tmp_path / 'r.json')).anns) == 2
     assert len((tmp_path / 'r.csv').read_text().splitlines()) == 3
     assert len(list(VideoFile(tmp_path / 'r.avi'))) == 1
     names = sorted(path.name for path in tmp_path.rglob('*'))
     assert names == ['000000.jpg', 'frames', 'r.avi', 'r.csv', 'r.json']
+
+
+def test_other_errors_leave_what_was_there(tmp_path: Path) -> None:
+    for name in ('r.json', 'r.csv', 'r.avi'):
+        (tmp_path / name).write_text('good')
+    for open_writer in open_all(tmp_path):
+        with pytest.raises(RuntimeError, match='stop'), open_writer() as writer:
+            writer.write(IMAGE, result())
+            raise RuntimeError('stop')
+    files = {path.name: path for path in tmp_path.rglob('*') if path.is_file()}
+    assert sorted(files) == ['r.avi', 'r.csv', 'r.json']
+    assert {path.read_text() for path in files.values()} == {'good'}
+
+
+def test_closed_by_hand_after_a_failed_write(tmp_path: Path) -> None:
+    coco, table, _, frames = open_all(tmp_path)
+    for open_writer in (coco, table, frames):
+        writer = open_writer()
+        writer.write(IMAGE, result())
+        with pytest.raises(AttributeError):
+            writer.write(IMAGE, None)  # no result
+        writer.close()
+    assert [path.name for path in tmp_path.rglob('*') if path.is_file()] == []
+
+
+@pytest.mark.parametrize('suffix', ['.mp4', '.mkv', '.avi'])
+def test_frames_that_a_video_lost(tmp_path: Path, suffix: str) -> None:
+    """OpenCV leaves out frames of another size, and says nothing."""
+    path = tmp_path / f'r{suffix}'
+    path.write_text('good')
+    with pytest.raises(OSError, match='of 6 frames 5 can be read back'):
+        with VideoWriter(str(path), 5) as writer:
+            for i in range(6):
+                writer.write(IMAGE[:32] if i == 3 else IMAGE, result(i))
+    assert path.read_text() == 'good' and len(list(tmp_path.iterdir())) == 1
+
+
+@pytest.mark.parametrize('suffix', ['.mp4', '.mkv', '.avi', '.json', '.csv'])
+def test_full_disk(tmp_path: Path, suffix: str) -> None:
+    path = tmp_path / f'r{suffix}'
+    path.write_text('good')
+    if suffix == '.csv':
+        writer = CsvWriter(str(path), CLASSES)
+    elif suffix == '.json':
+        writer = CocoWriter(str(path), CLASSES, 'v')
+    else:
+        writer = VideoWriter(str(path), 5)
+    rng = np.random.default_rng(0)
+    with file_limit(4000 if suffix == '.csv' else 10_000):
+        with pytest.raises(OSError, match='r.* cannot be written: '), writer:
+            for i in range(60):
+                writer.write(rng.integers(0, 256, (64, 96, 3), np.uint8), result(i))
+    assert path.read_text() == 'good' and len(list(tmp_path.iterdir())) == 1
+
+
+class Interrupting(tuple):
+    """Class names; Ctrl-C is pressed when one is asked for."""
+
+    def __getitem__(self, index):
+        os.kill(os.getpid(), signal.SIGINT)
+        return super().__getitem__(index)
+
+
+def test_interrupt_does_not_cut_a_frame(tmp_path: Path) -> None:
+    with pytest.raises(KeyboardInterrupt):
+        with CsvWriter(str(tmp_path / 'r.csv'), Interrupting(CLASSES)) as writer:
+            writer.write(IMAGE, result())
+    assert len((tmp_path / 'r.csv').read_text().splitlines()) == 3
+
+
+def test_frames_of_two_videos_do_not_mix(tmp_path: Path) -> None:
+    for i in range(2):
+        with FrameWriter(str(tmp_path / str(i))) as writer:
+            writer.write(IMAGE, result())
+    (tmp_path / '2').mkdir()
+    (tmp_path / '2/notes.txt').write_text('no frame')
+    FrameWriter(str(tmp_path / '2'))
+    with pytest.raises(FileExistsError, match='1 holds frames already'):
+        FrameWriter(str(tmp_path / '1'))
 
 
 def test_nothing_is_left_without_frames(tmp_path: Path) -> None:

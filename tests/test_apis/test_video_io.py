@@ -1,7 +1,9 @@
 from __future__ import annotations
 
+import threading
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import List
+from typing import Iterator, List
 
 import cv2
 import mmcv
@@ -115,14 +117,118 @@ def test_camera(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     path = str(write_video(tmp_path / 'video.avi', 3))
     capture = cv2.VideoCapture
 
-    def camera(source: object) -> cv2.VideoCapture:
-        return capture(path if source == 0 else 'no_such_camera')
+    def camera(source: object, *args: object) -> cv2.VideoCapture:
+        return capture(path if source == 0 else 'no_such_camera', *args)
 
     monkeypatch.setattr(cv2, 'VideoCapture', camera)
     video = open_video(0)
     assert isinstance(video, LiveVideo) and iter(video) is video
-    assert_shows(list(video), [0, 1, 2])
+    frames = []
+    with pytest.raises(VideoError, match='stream 0 gives no more frames after 3'):
+        for frame in video:
+            frames.append(frame)
+    assert_shows(frames, [0, 1, 2])
     with pytest.raises(VideoError, match='camera or stream 1 cannot be opened'):
         open_video(1)
     with pytest.raises(VideoError, match='rtsp://here cannot be opened'):
         open_video('rtsp://here')
+
+
+@pytest.fixture
+def server(tmp_path: Path) -> Iterator[str]:
+    """URL of a server: <URL>/<file>/<how much of it is sent>/<what happens then>."""
+    released = threading.Event()
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            name, share, then = self.path[1:].split('/')
+            content = (tmp_path / name).read_bytes()
+            self.send_response(200)
+            if name.endswith('mjpeg'):
+                kind = 'multipart/x-mixed-replace; boundary=frame'
+                self.send_header('Content-Type', kind)
+            self.end_headers()
+            self.wfile.write(content[: round(float(share) * len(content))])
+            self.wfile.flush()
+            if then == 'stall':
+                released.wait(60)
+
+        def log_message(self, *args: object) -> None:
+            pass
+
+    with ThreadingHTTPServer(('127.0.0.1', 0), Handler) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        yield f'http://127.0.0.1:{server.server_port}'
+        released.set()
+        server.shutdown()
+        thread.join()
+
+
+def write_camera_stream(path: Path, length: int) -> None:
+    """What a network camera sends, which does not tell its length."""
+    with open(path, 'wb') as file:
+        for i in range(length):
+            image = np.full((64, 96, 3), 5 * i, np.uint8)
+            jpeg = cv2.imencode('.jpg', image)[1].tobytes()
+            file.write(b'--frame\r\nContent-Type: image/jpeg\r\n')
+            file.write(b'Content-Length: %d\r\n\r\n%s\r\n' % (len(jpeg), jpeg))
+
+
+def test_stream(tmp_path: Path, server: str) -> None:
+    write_video(tmp_path / 'video.avi', 40)
+    write_camera_stream(tmp_path / 'camera.mjpeg', 40)
+    for name in ('video.avi', 'camera.mjpeg'):
+        video = open_video(f'{server}/{name}/1/close')
+        assert isinstance(video, LiveVideo)
+        assert_shows(list(video), list(range(40)))
+
+
+def test_stream_that_stalls(tmp_path: Path, server: str) -> None:
+    """It is no stream that has ended."""
+    write_video(tmp_path / 'video.avi', 40)
+    write_camera_stream(tmp_path / 'camera.mjpeg', 40)
+    for name in ('video.avi', 'camera.mjpeg'):
+        frames = []
+        with pytest.raises(VideoError, match='stall has stalled after .* none for 1 s'):
+            for frame in LiveVideo(f'{server}/{name}/0.5/stall', timeout=1):
+                frames.append(frame)
+        assert_shows(frames, list(range(len(frames))))
+        assert 5 < len(frames) < 25
+    with pytest.raises(VideoError, match='stall cannot be opened'):
+        LiveVideo(f'{server}/video.avi/0/stall', timeout=1)
+
+
+def test_stream_that_breaks_off(tmp_path: Path, server: str) -> None:
+    write_video(tmp_path / 'video.avi', 40)
+    with pytest.raises(VideoError, match='broke off after .* it announced 40'):
+        list(open_video(f'{server}/video.avi/0.5/close'))
+
+
+class Restless:
+    """A video with another number of frames each time that it is read."""
+
+    def __init__(self, lengths: List[int]) -> None:
+        self.lengths = iter(lengths)
+
+    def __iter__(self) -> Iterator[np.ndarray]:
+        length = next(self.lengths)
+        return iter([np.full((8, 8, 3), i, np.uint8) for i in range(length)])
+
+
+def test_a_video_whose_length_changes() -> None:
+    ids, frames, length = pick_spread_frames(Restless([6, 4, 4]), 2)
+    assert (ids, length) == ([0, 3], 4)
+    assert [frame.image.max() for frame in frames] == ids
+    with pytest.raises(VideoError, match='another number of frames .*: 6, 4, 5'):
+        pick_spread_frames(Restless([6, 4, 5, 4, 5, 4]), 2)
+
+
+def test_a_sequence_that_can_be_read_ever_less(tmp_path: Path) -> None:
+    names = [str(tmp_path / f'{i}.png') for i in range(9)]
+    for name in names[:3] + names[5:7]:
+        mmcv.imwrite(np.zeros((8, 8, 3), np.uint8), name)
+    ids, frames, length = pick_spread_frames(names, 2)  # 8, 7, 6, ... cannot
+    assert (ids, length) == ([0, 6], 7)
+    ids, frames, length = pick_spread_frames(names, 3)  # 8, 7, then 3 of 6
+    assert (ids, length) == ([0, 1, 2], 3)

@@ -4,15 +4,18 @@ import csv
 import json
 import os
 import pickle
+import shutil
+import signal
 from pathlib import Path
-from typing import Dict, List
+from typing import Callable, Dict, List
 
 import cv2
 import mmcv
 import numpy as np
 import pytest
 
-from stpn_plugin.apis import VideoFile
+from stpn_plugin.apis import LiveVideo, VideoFile
+from tests.full_disk import file_limit
 from tests.test_tools.conftest import run_tool
 from tests.tiny_data import CLASSES
 
@@ -126,16 +129,38 @@ def test_selection(config: Path, checkpoint: Path, frame_dir: Path) -> None:
     assert {line['frame_id'] for line in read_csv()} == {'0'}
 
 
+def stopped_after(read: Callable, count: int) -> Callable:
+    """A method that reads frames, and is interrupted in place of one."""
+
+    def read_or_stop(video: LiveVideo) -> np.ndarray:
+        if video.num_frames == count:
+            os.kill(os.getpid(), signal.SIGINT)
+        return read(video)
+
+    return read_or_stop
+
+
 def test_camera(
     config: Path, checkpoint: Path, video: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A camera is detected online, until it is stopped."""
+    """A camera is detected online, until it is stopped by Ctrl-C or unplugged."""
     capture = cv2.VideoCapture
-    monkeypatch.setattr(
-        cv2, 'VideoCapture', lambda source: capture(str(video) if source == 0 else '')
-    )
-    run_demo(0, config, checkpoint, *ALL_OUTPUTS, '--batch-size', 8)
-    assert len(list(Path('made/frames').iterdir())) == 15
+
+    def camera(source: object, *args: object) -> cv2.VideoCapture:
+        return capture(str(video) if source == 0 else source, *args)
+
+    monkeypatch.setattr(cv2, 'VideoCapture', camera)
+    monkeypatch.setattr(LiveVideo, '__next__', stopped_after(LiveVideo.__next__, 14))
+    run_demo(0, config, checkpoint, *ALL_OUTPUTS, '--batch-size', 4)
+    frames = [path.name for path in sorted(Path('made/frames').iterdir())]
+    assert frames == [f'{i:06d}.jpg' for i in range(12)]
+    assert len(list(VideoFile('made/video.mp4'))) == 12
+    assert len(json.loads(Path('made/found.json').read_text())['images']) == 12
+    monkeypatch.undo()
+    monkeypatch.setattr(cv2, 'VideoCapture', camera)
+    with pytest.raises(SystemExit, match='camera or stream 0 gives no more frames'):
+        run_demo(0, config, checkpoint, '--out-csv', 'unplugged.csv')
+    assert Path('unplugged.csv').exists()
     with pytest.raises(SystemExit, match='camera or stream 7 cannot be opened'):
         run_demo(7, config, checkpoint, *ALL_OUTPUTS)
 
@@ -203,6 +228,51 @@ def test_outputs_that_cannot_be_written(
     with pytest.raises(SystemExit):
         run_demo(video, config, checkpoint)
     assert 'nothing to do: give --out-video' in capsys.readouterr().err
+
+
+def test_outputs_that_are_inputs(
+    config: Path, checkpoint: Path, video: Path, frame_dir: Path
+) -> None:
+    Path('in.avi').write_bytes(video.read_bytes())
+    shutil.copytree(frame_dir, 'frames')
+    Path('frames/000000.jpg').write_bytes(Path('frames/000000.JPEG').read_bytes())
+    Path('link.avi').symlink_to('in.avi')
+    Path('link').symlink_to('frames')
+    os.link('in.avi', 'hard.avi')
+    before = {path: path.read_bytes() for path in Path().rglob('*') if path.is_file()}
+    for source, output in (
+        *(('in.avi', 'in.avi'), ('in.avi', './link.avi'), ('link.avi', 'in.avi')),
+        *(('in.avi', 'hard.avi'), (f'file://{Path.cwd()}/in.avi', 'in.avi')),
+    ):
+        with pytest.raises(SystemExit, match='Error: the output .* is the input'):
+            run_demo(source, config, checkpoint, '--out-video', output)
+    for source, outputs in (
+        ('frames', ('--out-frames', 'link')),
+        ('link/*.JPEG', ('--out-frames', 'frames')),
+        ('frames', ('--out-csv', 'frames/000001.JPEG')),
+        ('in.avi', ('--out-json', config)),
+        ('in.avi', ('--out-csv', checkpoint)),
+    ):
+        with pytest.raises(SystemExit, match='Error: the output .* is the input'):
+            run_demo(source, config, checkpoint, *outputs)
+    with pytest.raises(SystemExit, match='Error: two outputs have the name a'):
+        run_demo('in.avi', config, checkpoint, '--out-csv', 'a', '--out-json', 'a')
+    with pytest.raises(SystemExit, match='Error: frames holds frames already'):
+        run_demo('in.avi', config, checkpoint, '--out-frames', 'frames')
+    after = {path: path.read_bytes() for path in Path().rglob('*') if path.is_file()}
+    assert after == before
+
+
+def test_full_disk(config: Path, checkpoint: Path, video: Path) -> None:
+    """What cannot be written whole fails, and leaves what was there."""
+    for kind, name in (('video', 'good.mp4'), ('json', 'good.json')):
+        Path(name).write_text('good')
+        output = f'--out-{kind}', name, '--score-thr', 0
+        message = f'Error: {name} cannot be written'
+        with file_limit(20_000), pytest.raises(SystemExit, match=message):
+            run_demo(video, config, checkpoint, *output)
+        assert Path(name).read_text() == 'good'
+    assert len(list(Path().iterdir())) == 2
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason='root may write everywhere')
