@@ -325,8 +325,7 @@ class VideoWriter(FileWriter):
         if found != self.num_frames:
             raise OSError(
                 f'{self.path} cannot be written: of {self.num_frames} frames {found} '
-                'can be read back; is the disk full, were they of several sizes, or is '
-                f'{self.fps:g} frames per second more than the format knows?'
+                'can be read back; is the disk full, or were they of several sizes?'
             )
 
 
