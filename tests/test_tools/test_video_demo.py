@@ -150,14 +150,14 @@ def test_camera(
         return capture(str(video) if source == 0 else source, *args)
 
     monkeypatch.setattr(cv2, 'VideoCapture', camera)
-    monkeypatch.setattr(LiveVideo, '__next__', stopped_after(LiveVideo.__next__, 14))
-    run_demo(0, config, checkpoint, *ALL_OUTPUTS, '--batch-size', 4)
+    with monkeypatch.context() as stopping:
+        read = stopped_after(LiveVideo.__next__, 14)
+        stopping.setattr(LiveVideo, '__next__', read)
+        run_demo(0, config, checkpoint, *ALL_OUTPUTS, '--batch-size', 4)
     frames = [path.name for path in sorted(Path('made/frames').iterdir())]
     assert frames == [f'{i:06d}.jpg' for i in range(12)]
     assert len(list(VideoFile('made/video.mp4'))) == 12
     assert len(json.loads(Path('made/found.json').read_text())['images']) == 12
-    monkeypatch.undo()
-    monkeypatch.setattr(cv2, 'VideoCapture', camera)
     with pytest.raises(SystemExit, match='camera or stream 0 gives no more frames'):
         run_demo(0, config, checkpoint, '--out-csv', 'unplugged.csv')
     assert Path('unplugged.csv').exists()
