@@ -5,7 +5,7 @@ SETUP := $(PYTHON) .dev_scripts/setup_env.py
 BIN := .venv/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-compiled lint clean
+.PHONY: help setup demo test test-compiled mim lint clean
 
 help:  ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-15s %s\n", $$1, $$2}' Makefile
@@ -23,11 +23,14 @@ test-compiled:  ## run the tests with mmcv's compiled operators (Python 3.8 to 3
 	@$(SETUP) --compiled
 	@if [ -d .venv-compiled ]; then .venv-compiled/bin/python -m pytest -m 'not gpu'; fi
 
+mim: setup  ## create .venv-mim, where mim finds this package
+	@$(SETUP) --mim
+
 lint: setup  ## check style and types
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
 clean:  ## remove the environments, caches and build folders
-	rm -rf .venv .venv-compiled .mypy_cache .pytest_cache .ruff_cache build dist *.egg-info
+	rm -rf .venv .venv-compiled .venv-mim .mypy_cache .pytest_cache .ruff_cache build dist *.egg-info
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

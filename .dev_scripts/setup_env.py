@@ -1,12 +1,14 @@
 """Create the environment of this checkout, or bring it up to date.
 
-Usage: ``python3 .dev_scripts/setup_env.py [--compiled]``. Needs nothing but Python
-itself. Steps that are done and whose inputs have not changed are skipped.
+Usage: ``python3 .dev_scripts/setup_env.py [--compiled | --mim]``. Needs nothing but
+Python itself. Steps that are done and whose inputs have not changed are skipped. An
+environment that is there is never replaced by one of another Python.
 
 Without options: ``.venv``, made by the running Python, with mmcv-lite and the operators
 of ``projects/mmcv_torchvision_ops``. With ``--compiled``: ``.venv-compiled``, made by a
 Python 3.8 to 3.10 of this machine, with mmcv's own operators, compiled once and kept in
-the user's cache.
+the user's cache. With ``--mim``: ``.venv-mim``, which has all that ``.venv`` has, and
+this package as its users install it, because mim does not find an editable one.
 """
 
 import argparse
@@ -14,6 +16,7 @@ import glob
 import hashlib
 import json
 import os
+import shlex
 import shutil
 import subprocess
 import sys
@@ -25,6 +28,8 @@ ROOT = Path(__file__).resolve().parents[1]
 LOCKS = ROOT / 'requirements' / 'lock'
 BACKEND = ROOT / 'projects' / 'mmcv_torchvision_ops'
 MMCV = 'mmcv==2.0.0rc4'
+# What an installed package depends on, beside its modules.
+PACKAGING = ('setup.cfg', 'pyproject.toml', 'requirements', 'stpn_plugin/version.py')
 CACHE = Path(os.environ.get('XDG_CACHE_HOME') or Path.home() / '.cache')
 WHEELS = CACHE / 'stpn_plugin' / 'wheels' / 'torch2.0.1'
 
@@ -59,11 +64,13 @@ class Environment:
     Args:
         path (Path): Its folder.
         python (str): The interpreter that it is made with.
+        version (Version): Version of the interpreter.
     """
 
-    def __init__(self, path: Path, python: str) -> None:
+    def __init__(self, path: Path, python: str, version: Version) -> None:
         self.path = path
         self.python = python
+        self.version = version
         self.bin = path / 'bin'
         self.log = path / 'setup.log'
         self.done_file = path / 'setup_steps.json'
@@ -99,6 +106,43 @@ class Environment:
             self._run(title, command, variables)
         self.done_file.write_text(json.dumps({**self.done, title: fingerprint}))
         self._say(f'{title}: {time.monotonic() - start:.0f} s')
+
+    def create(self, *options: str) -> None:
+        """Make the environment, unless it is there.
+
+        Args:
+            options (str): Options of ``python -m venv``.
+
+        Raises:
+            SetupError: If another is there in its place, or it cannot be made.
+        """
+        title = 'create the environment'
+        # Its scripts name its path: a moved one does not work.
+        fingerprint = f'{self.path} {self.python} {self.version}'
+        if self.path.exists() and self.done.get(title) != fingerprint:
+            raise SetupError(self._conflict(self.done.get(title)))
+        command = [self.python, '-m', 'venv', *options, str(self.path)]
+        self.step(title, fingerprint, command)
+
+    def _conflict(self, made: Optional[str]) -> str:
+        away = f'Move it away or remove it (rm -rf {shlex.quote(str(self.path))})'
+        if made is None:
+            return (
+                f'{self.path} is there, but was not made by this set-up, or not to its '
+                f'end. {away}, and run the same command again.'
+            )
+        if not made.startswith(f'{self.path} '):
+            return (
+                f'{self.path} was moved here, and does not work at this place. {away}, '
+                'and run the same command again.'
+            )
+        older = made[len(f'{self.path} ') :].rsplit(' (', 1)[0]
+        return (
+            f'{self.path} is there, made by another Python, {older}, and stays as it '
+            f'is; this one is {self.python}. To use what is there: '
+            f'make PYTHON={shlex.quote(older)} ... Or, to have one of this Python in '
+            f'its place: {away[0].lower()}{away[1:]}, and run the same command again.'
+        )
 
     def pip(self, *arguments: str) -> List[str]:
         """Return the command that runs this environment's pip."""
@@ -194,33 +238,23 @@ def find_python_for_compiling() -> Optional[Tuple[str, Version]]:
     return None
 
 
-def set_up(env: Environment, version: Version, compiled: bool) -> None:
+def set_up(env: Environment, compiled: bool) -> None:
     """Run all steps.
 
     Args:
         env (Environment): The environment to set up.
-        version (Version): Version of its Python.
         compiled (bool): Whether to build mmcv with its operators.
 
     Raises:
         SetupError: If a step fails.
     """
-    if env.path.exists() and not env.done:
-        raise SetupError(
-            f'{env.path} is there, but was not made by this set-up, or not to its end. '
-            'Move it away or remove it, and run the same command again.'
-        )
-    lock = lock_file(version, compiled)
+    lock = lock_file(env.version, compiled)
     tools = [
         line.strip()
         for line in lock.read_text().splitlines()
         if line.startswith(('ninja==', 'setuptools==', 'wheel=='))
     ]
-    env.step(
-        'create the environment',
-        f'{env.path} {env.python} {version}',  # a moved one does not work
-        [env.python, '-m', 'venv', '--clear', str(env.path)],
-    )
+    env.create()
     env.step(
         f'install the packages of {lock.relative_to(ROOT)}',
         fingerprint(lock),
@@ -228,23 +262,67 @@ def set_up(env: Environment, version: Version, compiled: bool) -> None:
         env.install('-r', str(lock)),
     )
     if compiled:
-        install_compiled_mmcv(env, version)
+        install_compiled_mmcv(env)
     env.step(
         'install the operators for mmcv-lite',
         fingerprint(BACKEND),
         env.install('--force-reinstall', str(BACKEND)),
     )
-    names = ('setup.cfg', 'pyproject.toml', 'requirements', 'stpn_plugin/version.py')
     env.step(
         'install stpn_plugin, editable',
-        fingerprint(*(ROOT / name for name in names)),
+        fingerprint(*(ROOT / name for name in PACKAGING)),
         env.install('-e', str(ROOT)),
     )
 
 
-def install_compiled_mmcv(env: Environment, version: Version) -> None:
+def set_up_mim() -> Environment:
+    """Make an environment for mim on top of ``.venv``.
+
+    Returns:
+        Environment: The environment.
+
+    Raises:
+        SetupError: If there is no ``.venv``, or a step fails.
+    """
+    base = ROOT / '.venv' / 'bin' / 'python'
+    if not base.exists():
+        raise SetupError(f'there is no {base}: run make setup first')
+    ask = 'import sys; print(*sys.version_info[:2]); print(sys.base_prefix)'
+    numbers, prefix = _output(str(base), ask)
+    major, minor = map(int, numbers.split())
+    python = f'{prefix}/bin/python{major}.{minor}'
+    env = Environment(ROOT / '.venv-mim', python, (major, minor))
+    env.create('--without-pip')
+    ask = 'import sysconfig; print(sysconfig.get_path("purelib"))'
+    (own,), (shared,) = (_output(str(p), ask) for p in (env.bin / 'python', base))
+    # A line with a path: the .pth files there, of which one is that of the editable
+    # install, are not read.
+    Path(own, 'shared.pth').write_text(f'{shared}\n')
+    content = ('stpn_plugin', 'configs', 'tools', 'model-index.yml', 'README.md')
+    env.step(
+        'install stpn_plugin',
+        fingerprint(*(ROOT / name for name in (*PACKAGING, *content))),
+        # What an earlier build left would be packed again, if renamed since.
+        [python, '-c', 'import shutil; shutil.rmtree("build", ignore_errors=True)'],
+        env.install('--no-index', '--force-reinstall', str(ROOT)),
+    )
+    mim = env.bin / 'mim'
+    mim.write_text('#!/bin/sh\nexec "$(dirname "$0")/python" -m mim "$@"\n')
+    mim.chmod(0o755)
+    return env
+
+
+def _output(python: str, code: str) -> List[str]:
+    """Lines that a Python prints."""
+    done = subprocess.run(
+        [python, '-c', code], stdout=subprocess.PIPE, check=True, text=True
+    )
+    return done.stdout.splitlines()
+
+
+def install_compiled_mmcv(env: Environment) -> None:
     """Build a wheel of mmcv with its operators, unless the cache has it; install it."""
-    pattern = f'{MMCV.replace("==", "-")}-cp{version[0]}{version[1]}-*.whl'
+    pattern = '{}-cp{}{}-*.whl'.format(MMCV.replace('==', '-'), *env.version)
     if not list(WHEELS.glob(pattern)):
         if not any(map(shutil.which, filter(None, [os.environ.get('CXX'), 'c++']))):
             raise SetupError(f'building {MMCV} needs a C++ compiler. {NO_COMPILER}')
@@ -274,11 +352,17 @@ def install_compiled_mmcv(env: Environment, version: Version) -> None:
 def main() -> None:
     """Set up the environment that the command line asks for."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument('--compiled', action='store_true', help='set up .venv-compiled')
-    compiled = parser.parse_args().compiled
+    kind = parser.add_mutually_exclusive_group()
+    kind.add_argument('--compiled', action='store_true', help='set up .venv-compiled')
+    kind.add_argument(
+        '--mim', action='store_true', help='set up .venv-mim on top of .venv'
+    )
+    args = parser.parse_args()
     start = time.monotonic()
 
-    if compiled:
+    if args.mim:
+        env = set_up_mim()
+    elif args.compiled:
         found = find_python_for_compiling()
         if found is None:
             print(
@@ -286,11 +370,11 @@ def main() -> None:
                 "and C headers; mmcv's compiled operators are not tested here."
             )
             return
-        python, version = found
-        env = Environment(ROOT / '.venv-compiled', python)
+        env = Environment(ROOT / '.venv-compiled', *found)
+        set_up(env, compiled=True)
     else:
         version = sys.version_info[:2]
-        if not lock_file(version, compiled).exists():
+        if not lock_file(version, compiled=False).exists():
             raise SetupError(
                 f'{sys.executable} is a Python {version[0]}.{version[1]}, which is not '
                 'supported. Take one from 3.8 to 3.12, for example: '
@@ -298,9 +382,8 @@ def main() -> None:
             )
         # Not sys.executable: it may belong to the very environment to be set up.
         python = f'{sys.base_prefix}/bin/python{version[0]}.{version[1]}'
-        env = Environment(ROOT / '.venv', python)
-
-    set_up(env, version, compiled)
+        env = Environment(ROOT / '.venv', python, version)
+        set_up(env, compiled=False)
     if env.changed:
         print(f'[{env.path.name}] ready after {time.monotonic() - start:.0f} s')
 

@@ -1,14 +1,17 @@
-"""mim runs the tools of an installed wheel, and mmtrack's own where they can."""
+"""README's commands with mim run the plugin's tools, and mmtrack's own."""
 
 from __future__ import annotations
 
+import os
+import re
+import shutil
 import sys
 from pathlib import Path
 from typing import Callable
 
 import pytest
 
-from tests.test_packaging import OFFLINE, run, source, wheel  # noqa: F401 (fixtures)
+from tests.test_packaging import source  # noqa: F401 (a fixture)
 from tests.test_tools.conftest import ROOT, last_metrics, run_command
 
 pytest.importorskip('mim')
@@ -17,62 +20,70 @@ pytestmark = pytest.mark.slow
 Mim = Callable[..., str]
 
 
+def readme_commands() -> list[str]:
+    """Lines of README that call mim."""
+    return re.findall('^mim .*$', (ROOT / 'README.md').read_text(), re.M)
+
+
 @pytest.fixture(scope='module')
 def mim(
-    wheel: Path,  # noqa: F811
+    source: Path,  # noqa: F811
     config: Path,
+    checkpoint: Path,
     tmp_path_factory: pytest.TempPathFactory,
 ) -> Mim:
-    """Run mim where the plugin is installed, in a folder with ``config.py``."""
+    """Run a command of README in the environment of ``make mim``.
+
+    It runs in a folder with ``config.py``.
+    """
+    shutil.copytree(ROOT / '.dev_scripts', source / '.dev_scripts', dirs_exist_ok=True)
+    (source / '.venv').symlink_to(sys.prefix)
+    run_command(sys.executable, '.dev_scripts/setup_env.py', '--mim', cwd=source)
     folder = tmp_path_factory.mktemp('mim')
-    site = folder / 'site'
-    run('-m', 'pip', 'install', *OFFLINE, '--target', str(site), str(wheel))
     (folder / 'config.py').write_text(
         f"_base_ = '{config}'\n"
         "custom_imports = dict(imports=['stpn_plugin'])\n"
         'train_cfg = dict(max_epochs=1, val_interval=2)\n'
     )
+    environ = dict(
+        PATH=f'{source}/.venv-mim/bin:{os.environ["PATH"]}',
+        PYTHONPATH='',
+        CUDA_VISIBLE_DEVICES='',
+    )
 
-    def mim(*args: object) -> str:
-        return run_command(
-            *(sys.executable, '-m', 'mim', *args),
-            cwd=folder,
-            PYTHONPATH=str(site),
-            CUDA_VISIBLE_DEVICES='',
-        )
+    def mim(start: str, *more: object) -> str:
+        (command,) = (line for line in readme_commands() if line.startswith(start))
+        command = command.split('#')[0].replace('$CONFIG', 'config.py')
+        command = command.replace('CHECKPOINT', str(checkpoint))
+        command = command.replace('--gpus 8', '--gpus 2')
+        words = [*command.split(), *more]
+        if '--cfg-options' in words:  # it takes all that follows
+            at = words.index('--cfg-options')
+            words = [*words[:at], *more, *words[at : len(words) - len(more)]]
+        return run_command(*words, cwd=folder, **environ)
 
     mim.folder = folder
     return mim
 
 
-def test_tools_of_the_plugin(mim: Mim, checkpoint: Path) -> None:
-    shown = mim('train', 'stpn_plugin', 'config.py', '--work-dir', 'one')
-    assert str(mim.folder / 'site/stpn_plugin/.mim/tools/train.py') in shown
-    assert (mim.folder / 'one/epoch_1.pth').is_file()
-    test = ('test', 'stpn_plugin', 'config.py', '--checkpoint', checkpoint)
-    mim(*test, '--work-dir', 'one', '--eval', 'bbox', '--out', 'one.pkl')
-    assert last_metrics(mim.folder / 'one')['coco/bbox_mAP_50'] > 0.3
-    assert (mim.folder / 'one.pkl').is_file()
+def test_search(mim: Mim) -> None:
+    assert 'configs/vid/' in mim('mim search stpn_plugin')
 
 
-def test_two_processes(mim: Mim, checkpoint: Path) -> None:
-    two = ('--work-dir', 'two', '--launcher', 'pytorch', '--gpus', 2)
-    mim('train', 'stpn_plugin', 'config.py', *two)
+def test_tools_of_the_plugin(mim: Mim) -> None:
+    shown = mim('mim train stpn_plugin', '--work-dir', 'two')
+    assert '.venv-mim' in shown and 'stpn_plugin/.mim/tools/train.py' in shown
     assert (mim.folder / 'two/epoch_1.pth').is_file()
-    mim('test', 'stpn_plugin', 'config.py', '--checkpoint', checkpoint, *two)
+    options = ('--work-dir', 'two', '--eval', 'bbox', '--out', 'two.pkl')
+    mim('mim test stpn_plugin', *options)
     assert last_metrics(mim.folder / 'two')['coco/bbox_mAP_50'] > 0.3
+    assert (mim.folder / 'two.pkl').is_file()
 
 
-def test_tools_of_mmtrack(mim: Mim, checkpoint: Path) -> None:
-    mim('train', 'mmtrack', 'config.py', '--work-dir', 'stock')
+def test_tools_of_mmtrack(mim: Mim) -> None:
+    mim('mim train mmtrack', '--work-dir', 'stock')
     assert (mim.folder / 'stock/epoch_1.pth').is_file()
-    # mmtrack's test.py forgets the checkpoint that mim passes and "load_from".
-    weights = (
-        'model.init_cfg.type=Pretrained',
-        f'model.init_cfg.checkpoint={checkpoint}',
-    )
-    options = ('--work-dir', 'stock', '--cfg-options', *weights)
-    mim('test', 'mmtrack', 'config.py', *options)
+    mim('mim test mmtrack', '--work-dir', 'stock')
     assert last_metrics(mim.folder / 'stock')['coco/bbox_mAP_50'] > 0.3
 
 
