@@ -8,6 +8,7 @@ custom_hooks = [dict(type='ClassCheckHook')]
 # `--auto-scale-lr` scales the learning rate linearly from 8 images an iteration.
 auto_scale_lr = dict(enable=False, base_batch_size=8)
 
-# Draws detections; to TensorBoard or Weights & Biases too with another backend:
-# visualizer.vis_backends.0.type=TensorboardVisBackend (or WandbVisBackend).
+# Draws detections, to TensorBoard or Weights & Biases too with further backends beside
+# LocalVisBackend (whose log the tools read):
+# vis_backends=[dict(type='LocalVisBackend'), dict(type='TensorboardVisBackend')].
 visualizer = dict(type='DetLocalVisualizer')

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from pathlib import Path
 from unittest.mock import MagicMock
@@ -11,9 +12,19 @@ import numpy as np
 import pytest
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
-from tests.test_tools.conftest import run_tool
+from stpn_plugin.visualization import load_curves
+from tests.test_tools.conftest import ROOT, run_tool
 from tests.test_tools.test_test import NUM_FRAMES
 from tests.tiny_data import HEIGHT, WIDTH
+
+
+def config_of_readme(base: Path) -> Path:
+    """README's config with several backends, on another base."""
+    blocks = re.findall('```python\n(.*?)```', (ROOT / 'README.md').read_text(), re.S)
+    (block,) = (block for block in blocks if 'vis_backends' in block)
+    path = Path('backends.py')
+    path.write_text(re.sub("_base_ = '.*'", f'_base_ = {str(base)!r}', block))
+    return path.resolve()
 
 
 def run_test(config: Path, checkpoint: Path, *options: str) -> Path:
@@ -55,6 +66,40 @@ def test_tensorboard(config: Path, checkpoint: Path) -> None:
     images = events.Images('test_img')
     assert images[-1].step == NUM_FRAMES - 2
     assert_drawn(mmcv.imfrombytes(images[0].encoded_image_string))
+
+
+def test_backends_of_the_readme(
+    config: Path, checkpoint: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """All get the curves and pictures, and the tools find those of the local log."""
+    client = MagicMock()
+    client.Image = np.array
+    monkeypatch.setitem(sys.modules, 'wandb', client)
+    readme = config_of_readme(config)
+    run_tool(
+        *('train.py', readme, '--work-dir', 'trained', '--cfg-options'),
+        'train_cfg.max_epochs=1',
+    )
+    curves = load_curves('trained')
+    assert client.init.call_args[1]['mode'] == 'offline'
+    logged = [call[0][0] for call in client.log.call_args_list]
+    losses = [entry['loss'] for entry in logged if 'loss' in entry]
+    assert losses == pytest.approx(curves['loss'].values.tolist())
+    (file,) = Path('trained').rglob('events.out.tfevents*')
+    events = EventAccumulator(str(file))
+    events.Reload()
+    assert len(events.Scalars('loss')) == len(losses)
+
+    score_thr = 'default_hooks.visualization.score_thr=0.03'
+    run_tool(
+        *('test.py', readme, checkpoint, '--work-dir', 'tested', '--cfg-options'),
+        *(score_thr, 'default_hooks.visualization.interval=2'),
+    )
+    assert list(Path('tested').rglob('vis_data/vis_image/test_img_*.png'))
+    (file,) = Path('tested').rglob('events.out.tfevents*')
+    events = EventAccumulator(str(file))
+    events.Reload()
+    assert events.Images('test_img')
 
 
 def test_wandb(config: Path, checkpoint: Path, monkeypatch: pytest.MonkeyPatch) -> None:
