@@ -117,6 +117,106 @@ def test_numpy_aliases_keep_what_numpy_has() -> None:
         assert np.bool is np.bool_
 
 
+COCO_FILE = """
+import contextlib, io, json, os, tempfile
+import numpy as np, torch
+from mmtrack.datasets import BaseVideoDataset
+from mmtrack.evaluation import CocoVideoMetric
+
+CLASSES = ('b', 'a')
+box = dict(bbox=[8, 8, 16, 16], area=256, iscrowd=False)
+content = dict(
+    categories=[dict(id=1, name='a'), dict(id=2, name='b'), dict(id=3, name='c')],
+    videos=[dict(id=1, name='v')],
+    images=[
+        dict(id=i, video_id=1, frame_id=i, file_name='', width=64, height=64)
+        for i in range(4)
+    ],
+    annotations=[  # a, b, a, b
+        dict(box, id=i + 1, image_id=i, instance_id=1, category_id=1 + i % 2)
+        for i in range(4)
+    ],
+)
+ann_file = os.path.join(tempfile.mkdtemp(), 'vid.json')
+with open(ann_file, 'w') as file:
+    json.dump(content, file)
+
+def dataset(**kwargs):
+    return BaseVideoDataset(
+        ann_file=ann_file, metainfo=dict(CLASSES=CLASSES), test_mode=True, **kwargs
+    )
+
+def evaluate(labels, **kwargs):
+    metric = CocoVideoMetric(ann_file=ann_file, **kwargs)
+    metric.dataset_meta = dict(CLASSES=CLASSES)
+    for image_id, label in labels.items():
+        boxes = torch.tensor([[8.0, 8, 24, 24]])
+        pred = dict(bboxes=boxes, labels=torch.tensor([label]), scores=torch.ones(1))
+        sample = dict(img_id=image_id, ori_shape=(64, 64), pred_det_instances=pred)
+        metric.process({}, [sample])
+    return metric.evaluate(len(labels))
+"""
+BY_NAME = """
+data = dataset()
+labels = {i: data.get_data_info(i)['instances'][0]['bbox_label'] for i in range(4)}
+assert [CLASSES[labels[i]] for i in range(4)] == ['a', 'b', 'a', 'b'], labels
+assert evaluate(labels)['coco/bbox_mAP_50'] == 1
+"""
+CLASSWISE = """
+found = {0: 1, 1: 0, 2: 1, 3: 1}  # both of a, one of b
+metrics = evaluate(found, classwise=True)
+assert metrics['coco/b_precision'] < metrics['coco/a_precision'], metrics
+"""
+WRITTEN = """
+prefix = ann_file + '.out'
+evaluate({0: 1, 1: 0}, format_only=True, outfile_prefix=prefix)
+with open(prefix + '.bbox.json') as file:
+    assert [entry['category_id'] for entry in json.load(file)] == [1, 2]
+"""
+UNKNOWN = """
+CLASSES = ('a', 'unicorn', 'b')
+try:
+    dataset()
+except ValueError as error:
+    assert ann_file in str(error) and "['a', 'unicorn', 'b']" in str(error)
+else:
+    raise AssertionError('a class that the file lacks was left out')
+"""
+INDICES = """
+data = dataset(indices=[1, 2], ref_img_sampler=None)
+assert len(data) == 2, len(data)
+assert [data.get_data_info(i)['img_id'] for i in range(2)] == [1, 2]
+assert len(dataset(indices=3)) == 3 and len(dataset(indices=-1)) == 1
+assert [dataset(indices=-1).get_data_info(0)['img_id']] == [3]
+"""
+PARTS = """
+part = evaluate({0: 0, 1: 1})['coco/bbox_mAP_50']
+assert part == 1, part
+metric = evaluate({0: 0, 1: 1}, metric='proposal_fast')
+assert metric['coco/AR@100'] == 1, metric
+"""
+
+
+@pytest.mark.parametrize('code', [BY_NAME, CLASSWISE, WRITTEN, UNKNOWN])
+def test_labels_follow_classes_by_name(code: str) -> None:
+    before, after = outcomes(COCO_FILE + code, 'number_categories_by_class_names')
+    assert before != 'fine'
+    assert after == 'fine'
+
+
+def test_indices_of_video_datasets() -> None:
+    before, after = outcomes(COCO_FILE + INDICES, 'take_indices_of_video_datasets')
+    assert before == '4'
+    assert after == 'fine'
+
+
+def test_coco_scores_parts() -> None:
+    code = COCO_FILE.replace("('b', 'a')", "('a', 'b')") + PARTS
+    before, after = outcomes(code, 'score_parts_with_coco')
+    assert before.startswith('0.')
+    assert after == 'fine'
+
+
 class ToyModel(BaseModel):
     """One weight to learn."""
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Sequence
 
 from mmengine.hooks import Hook
 from mmengine.runner import Runner
@@ -69,3 +69,18 @@ class ClassCheckHook(Hook):
         classes = classes_in(getattr(dataset, 'metainfo', None))
         check_num_classes(runner.model, classes)
         check_class_names(self.trained_on, classes, 'The checkpoint')
+
+
+def with_class_check(hooks: Sequence[dict] | None) -> list[dict]:
+    """Add the hook to the custom hooks of a config that lacks it.
+
+    Args:
+        hooks (Sequence[dict], optional): The config's ``custom_hooks``.
+
+    Returns:
+        list[dict]: The hooks, with a :class:`ClassCheckHook` among them.
+    """
+    hooks = list(hooks or [])
+    if any(str(hook['type']).split('.')[-1] == 'ClassCheckHook' for hook in hooks):
+        return hooks
+    return [*hooks, dict(type='mmtrack.ClassCheckHook')]

@@ -25,6 +25,7 @@ from mmtrack.utils import register_all_modules
 from torch import nn
 
 from ..compat import add_local_rank_argument
+from .class_check_hook import with_class_check
 from .evaluators import format_only_evaluator, select_evaluators, set_options
 
 # Every ImageNet VID recipe of mmtracking and of STPN is written for 8 images.
@@ -181,6 +182,7 @@ def build_runner(cfg: Config) -> Runner:
         Runner: The runner, with its distributed environment set up.
     """
     register_all_modules(init_default_scope=False)
+    cfg.custom_hooks = with_class_check(cfg.get('custom_hooks'))
     if 'runner_type' in cfg:
         return RUNNERS.build(cfg)
     return Runner.from_cfg(cfg)

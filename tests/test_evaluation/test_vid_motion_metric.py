@@ -148,12 +148,7 @@ def test_chosen_thresholds(ann_file: str) -> None:
 
 def test_beside_coco_metric(ann_file: str) -> None:
     content = _read(ann_file)
-    # pycocotools want classes in the order of the file.
-    meta = dict(CLASSES=('antelope', 'bear', 'zebra'))
     predictions = make_predictions(content)
-    for prediction in predictions:
-        pred = prediction['pred_det_instances']
-        pred['labels'] = (pred['labels'] + 2) % 3
     evaluator = Evaluator(
         [
             METRICS.build(dict(type='VIDMotionMetric', ann_file=ann_file)),
@@ -162,7 +157,7 @@ def test_beside_coco_metric(ann_file: str) -> None:
             ),
         ]
     )
-    evaluator.dataset_meta = meta
+    evaluator.dataset_meta = META
     metrics = evaluator.offline_evaluate(predictions, chunk_size=5)
     assert metrics['coco/bbox_mAP_50'] == pytest.approx(metrics['vid/AP50'], abs=0.05)
 
