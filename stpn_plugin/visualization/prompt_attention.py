@@ -9,6 +9,7 @@ from matplotlib.figure import Figure
 from mmengine.dataset import BaseDataset
 from torch import nn
 
+from ..models.backbones.prompted_swin_layers import PromptedSwinStage
 from ..models.vid import STPN
 from .attention import record_attention
 from .attention_plots import (
@@ -45,17 +46,24 @@ def plot_prompt_attention(
         the frames look at the prompts.
 
     Raises:
-        TypeError: If the model has no prompts.
-        ValueError: If the video does not have the frames.
+        TypeError: If the model has no prompts, or not a prompted Swin.
+        ValueError: If the video does not have the frames, or one of them got no
+            prompts.
     """
     if not isinstance(model, STPN):
         raise TypeError(
             f'{type(model).__name__} has no prompts whose attention could be shown; '
             'give the config of an STPN'
         )
+    backbone = model.detector.backbone
+    if not any(isinstance(m, PromptedSwinStage) for m in backbone.modules()):
+        raise TypeError(
+            f'the attention of patches can be shown for a prompted Swin, not for '
+            f'{type(backbone).__name__}'
+        )
     check_frames(video, frames)
     frames = sorted(set(frames))
-    strides = patch_strides(model.detector.backbone)
+    strides = patch_strides(backbone)
     images, shares = [], []
     figures = {}
     with record_attention(model) as recorded:
@@ -65,6 +73,8 @@ def plot_prompt_attention(
                 weights = recorded.support['prompt_predictor'][0].numpy()
                 figures['support'] = _plot_support(frame, weights, strides[-1])
             if frame_id in frames:
+                if not recorded.patches:
+                    raise ValueError(f'frame {frame_id} got no prompts to look at')
                 images.append(network_image(frame.inputs['img'][0]))
                 shares.append(stage_shares(recorded.patches))
                 uniform = next(iter(recorded.patches.values())).uniform

@@ -235,9 +235,14 @@ def _add_prompts(
         f'Video {video.name}: its {len(frames)} least sharp of {len(video.img_paths)} '
         'frames.'
     )
-    for name, figure in plot_prompt_attention(model, dataset, video, frames).items():
-        page.figure(figure, captions[name])
     comparison = compare_prompts(model, dataset, video, frames, len(run.classes))
+    try:
+        figures = plot_prompt_attention(model, dataset, video, frames)
+    except (TypeError, ValueError) as error:  # detections are there all the same
+        page.missing(str(error))
+        figures = {}
+    for name, figure in figures.items():
+        page.figure(figure, captions[name])
     page.figure(
         plot_prompt_comparison(comparison, video, run.classes),
         'The same detector with its prompts and with the prompts withheld. It was '

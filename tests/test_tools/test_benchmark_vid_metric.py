@@ -28,3 +28,11 @@ def test_size_of_dataset(num_boxes: int, tolerance: float) -> None:
     found = sum(len(gt['labels']) for gt in gts)
     assert found == pytest.approx(num_boxes, rel=tolerance)
     assert {len(det['scores']) for det in dets} == {3}
+
+
+@pytest.mark.parametrize('option', ['--frames', '--videos', '--repeat'])
+def test_sizes_have_to_be_positive(option: str, capsys: pytest.CaptureFixture) -> None:
+    main = runpy.run_path(str(TOOL))['main']
+    with pytest.raises(SystemExit):
+        main(['--frames', '5', '--boxes', '5', '--videos', '1', option, '0'])
+    assert f'{option} has to be at least 1, not 0' in capsys.readouterr().err

@@ -10,6 +10,7 @@ import torch
 from mmengine.config import Config
 from mmtrack.registry import MODELS
 
+from stpn_plugin.engine.saved_run import load_saved_run
 from stpn_plugin.models.vid import STPN, SingleFrameDetector
 from stpn_plugin.visualization import (
     build_dataset,
@@ -20,6 +21,7 @@ from stpn_plugin.visualization import (
     plot_prompt_comparison,
     prompts_withheld,
     run_video,
+    write_report,
 )
 from tests import tiny_models
 
@@ -157,3 +159,39 @@ def test_no_such_frames(detector: STPN, cfg: Config, frames: list) -> None:
     dataset = build_dataset(cfg)
     with pytest.raises(ValueError, match='has the frames 0 to 3'):
         plot_prompt_attention(detector, dataset, find_video(dataset), frames)
+
+
+@pytest.fixture
+def pvt(cfg: Config) -> Config:
+    """Config of an STPN whose backbone is no Swin."""
+    cfg.model.detector.backbone = dict(
+        type='mmtrack.STPNPyramidVisionTransformerV2',
+        embed_dims=16,
+        num_layers=(1, 1, 1, 1),
+        num_heads=(1, 2, 4, 8),
+        init_cfg=None,
+    )
+    cfg.model.detector.neck.in_channels = [16, 32, 64, 128]
+    cfg.model.prompt_predictor = dict(
+        type='AveragePromptPredictor', in_channels=128, prompt_dims=16
+    )
+    return cfg
+
+
+def test_other_backbones_are_compared_without_attention(
+    pvt: Config, results: Path, tmp_path: Path
+) -> None:
+    detector = MODELS.build(pvt.model).eval()
+    dataset = build_dataset(pvt)
+    with pytest.raises(TypeError, match='not for STPNPyramid'):
+        plot_prompt_attention(detector, dataset, find_video(dataset), [0])
+    torch.save(dict(state_dict=detector.state_dict()), tmp_path / 'pvt.pth')
+    run = load_saved_run(pvt, str(results))
+    path = tmp_path / 'report.html'
+    missing = write_report(
+        str(path), pvt, [run], (), str(tmp_path / 'pvt.pth'), num_frames=1
+    )
+    assert missing == ['Training']
+    content = path.read_text()
+    assert 'prompted Swin, not for STPNPyramid' in content
+    assert 'score with prompts' in content

@@ -100,6 +100,9 @@ def main(argv: Sequence[str] | None = None) -> None:
         '--repeat', type=int, default=1, help='report the best of so many'
     )
     args = parser.parse_args(argv)
+    for name in ('frames', 'videos', 'repeat'):
+        if getattr(args, name) < 1:
+            parser.error(f'--{name} has to be at least 1, not {getattr(args, name)}')
 
     gts, dets = make_dataset(args.frames, args.boxes, args.dets_per_frame, args.videos)
     num_boxes = sum(len(gt['labels']) for gt in gts)
