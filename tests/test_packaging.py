@@ -146,3 +146,23 @@ def test_config_names_are_unique() -> None:
     """Mim looks configs up by their file name alone."""
     names = [path.name for path in (ROOT / 'configs').rglob('*.py')]
     assert len(names) == len(set(names))
+
+
+def test_versions_agree() -> None:
+    citation = yaml.safe_load((ROOT / 'CITATION.cff').read_text())
+    assert citation['version'] == __version__
+    assert f'## {__version__}\n' in (ROOT / 'CHANGELOG.md').read_text()
+
+
+def test_workflow_runs_what_has_to_pass_on_all_pythons() -> None:
+    jobs = yaml.safe_load((ROOT / '.github/workflows/ci.yml').read_text())['jobs']
+    steps = jobs['all']['steps']
+    assert '.ci/run' in [step.get('run') for step in steps]
+    tested = {
+        step['with']['python-version'] for step in steps if 'python-v' in str(step)
+    }
+    tested.update(jobs['other-pythons']['strategy']['matrix']['python-version'])
+    locks = (ROOT / 'requirements/lock').glob('py3?*.txt')
+    assert tested == {
+        f'3.{path.stem[3:]}' for path in locks if 'compiled' not in path.name
+    }
