@@ -8,11 +8,11 @@ from typing import Sequence
 from mmengine.config import DictAction
 
 import stpn_plugin  # noqa: F401 (adapts the environment before mmtrack is imported)
+from stpn_plugin.builders import load_weights
 from stpn_plugin.engine import (
     EVALUATOR_OF,
     add_common_arguments,
     build_runner,
-    check_checkpoint,
     prepare_test_cfg,
 )
 
@@ -76,7 +76,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     """Test as the command line says."""
     cfg = prepare_test_cfg(parse_args(argv))
     runner = build_runner(cfg)
-    check_checkpoint(runner.model, cfg.load_from)
+    load_weights(runner.model, cfg.load_from)
     runner.test()
 
 

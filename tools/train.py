@@ -6,12 +6,8 @@ import argparse
 from typing import Sequence
 
 import stpn_plugin  # noqa: F401 (adapts the environment before mmtrack is imported)
-from stpn_plugin.engine import (
-    add_common_arguments,
-    build_runner,
-    check_checkpoint,
-    prepare_train_cfg,
-)
+from stpn_plugin.builders import check_training_state, load_weights
+from stpn_plugin.engine import add_common_arguments, build_runner, prepare_train_cfg
 
 
 def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
@@ -42,12 +38,10 @@ def main(argv: Sequence[str] | None = None) -> None:
     cfg = prepare_train_cfg(parse_args(argv))
     runner = build_runner(cfg)
     if cfg.get('load_from') is not None:
-        check_checkpoint(
-            runner.model,
-            cfg.load_from,
-            allow_missing=not cfg.resume,
-            training_state=cfg.resume,
-        )
+        # Before the data sets are read; the runner loads it again, and tells.
+        checkpoint = load_weights(runner.model, cfg.load_from, partly=not cfg.resume)
+        if cfg.resume:
+            check_training_state(checkpoint, cfg.load_from)
     runner.train()
 
 

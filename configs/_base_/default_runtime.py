@@ -5,6 +5,9 @@ custom_imports = dict(imports=['stpn_plugin'], allow_failed_imports=False)
 # Stops when the heads or the checkpoint do not go with the classes of the dataset.
 custom_hooks = [dict(type='ClassCheckHook')]
 
+# `load_from` may be a checkpoint for other classes: training starts from what fits.
+default_hooks = dict(weights=dict(type='FitWeightsHook'))
+
 # `--auto-scale-lr` scales the learning rate linearly from 8 images an iteration.
 auto_scale_lr = dict(enable=False, base_batch_size=8)
 

@@ -33,7 +33,7 @@ from mmtrack.structures import TrackDataSample
 from mmtrack.utils import SampleList, register_all_modules
 from torch import Tensor
 
-from ..engine import check_checkpoint, load_config
+from ..builders import load_config, load_weights
 from ..models.vid import (
     STPN,
     GivenReferences,
@@ -118,7 +118,7 @@ class VideoDetector:
                 DATASETS.build({**dataset, 'lazy_init': True}).metainfo['CLASSES']
             )
         if checkpoint is not None:
-            meta = check_checkpoint(self.model, str(checkpoint)).get('meta') or {}
+            meta = load_weights(self.model, str(checkpoint)).get('meta') or {}
             names = meta.get('dataset_meta', meta).get('CLASSES')
             self.classes = tuple(names or self.classes)
         self._num_support_frames = _num_support_frames(self.model, dataset)

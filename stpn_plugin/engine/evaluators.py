@@ -9,6 +9,8 @@ from typing import Any, Sequence
 
 from mmtrack.registry import METRICS
 
+from ..utils import check_writable
+
 #: What ``--eval`` can name, and the metric that computes it.
 EVALUATOR_OF = {
     'bbox': 'CocoVideoMetric',
@@ -17,6 +19,15 @@ EVALUATOR_OF = {
     'proposal_fast': 'CocoVideoMetric',
     'motion': 'VIDMotionMetric',
 }
+
+
+def as_list(evaluator: dict | Sequence[dict] | None) -> list[dict]:
+    """The metrics of an evaluator, in whichever of mmengine's ways a config has it."""
+    if not evaluator:
+        return []
+    if isinstance(evaluator, dict):
+        return as_list(evaluator['metrics']) if 'metrics' in evaluator else [evaluator]
+    return list(evaluator)
 
 
 def select_evaluators(
@@ -96,6 +107,15 @@ def set_options(evaluators: Sequence[dict], options: dict[str, Any]) -> list[dic
         for owner in owners:
             owner[key] = value
     return evaluators
+
+
+def check_outputs(evaluators: Sequence[dict]) -> None:
+    """Raise an OSError now if what evaluators will write could not be written."""
+    for evaluator in evaluators:
+        if evaluator.get('out_file_path') is not None:
+            check_writable(evaluator['out_file_path'])
+        if evaluator.get('outfile_prefix') is not None:
+            check_writable(f'{evaluator["outfile_prefix"]}.json')
 
 
 def _find(evaluators: Sequence[dict], metric_type: str, dataset: dict) -> dict:

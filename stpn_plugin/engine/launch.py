@@ -10,23 +10,28 @@ from __future__ import annotations
 import argparse
 import os
 import os.path as osp
-import pickle
 
-import torch
 import torch.distributed as torch_dist
 from mmengine.config import Config, DictAction
 from mmengine.device import get_device
-from mmengine.hub import get_config
 from mmengine.logging import print_log
-from mmengine.model import is_model_wrapper
 from mmengine.registry import RUNNERS
-from mmengine.runner import CheckpointLoader, Runner, find_latest_checkpoint
+from mmengine.runner import Runner, find_latest_checkpoint
 from mmtrack.utils import register_all_modules
-from torch import nn
 
+from ..builders import load_config
 from ..compat import add_local_rank_argument
+from ..utils import check_writable
 from .class_check_hook import with_class_check
-from .evaluators import format_only_evaluator, select_evaluators, set_options
+from .evaluators import (
+    as_list,
+    check_outputs,
+    format_only_evaluator,
+    select_evaluators,
+    set_options,
+)
+from .video_runner import VideoRunner
+from .weights_hook import FitWeightsHook
 
 # Every ImageNet VID recipe of mmtracking and of STPN is written for 8 images.
 BASE_BATCH_SIZE = 8
@@ -65,32 +70,6 @@ def add_common_arguments(parser: argparse.ArgumentParser) -> None:
     add_local_rank_argument(parser)
 
 
-def load_config(config: str) -> Config:
-    """Read a config.
-
-    Args:
-        config (str): Path of a file, or ``'<package>::<path>'`` for a config
-            that an installed OpenMMLab package ships, relative to the
-            package's ``configs``.
-
-    Returns:
-        Config: The config.
-
-    Raises:
-        FileNotFoundError: If there is no such config.
-    """
-    if '::' in config:
-        return get_config(config)
-    if not osp.isfile(config):
-        raise FileNotFoundError(
-            f'Config file {config} does not exist. Give the path of a config, '
-            'or <package>::<path> for one that an OpenMMLab package ships, '
-            'e.g. mmtrack::vid/selsa/'
-            'selsa_faster-rcnn_r50-dc5_8xb1-7e_imagenetvid.py'
-        )
-    return Config.fromfile(config)
-
-
 def prepare_train_cfg(args: argparse.Namespace) -> Config:
     """Turn the arguments of ``tools/train.py`` into a complete config.
 
@@ -103,6 +82,7 @@ def prepare_train_cfg(args: argparse.Namespace) -> Config:
 
     Raises:
         FileNotFoundError: If the config or the checkpoint is missing.
+        OSError: If the work dir cannot be written.
         ValueError: If ``--amp`` does not fit the config or the device.
     """
     cfg = _prepare_common_cfg(args)
@@ -137,6 +117,7 @@ def prepare_test_cfg(args: argparse.Namespace) -> Config:
 
     Raises:
         FileNotFoundError: If the config or the checkpoint is missing.
+        OSError: If an output cannot be written.
         ValueError: If arguments contradict each other or the config, or no
             checkpoint is given.
     """
@@ -147,9 +128,7 @@ def prepare_test_cfg(args: argparse.Namespace) -> Config:
     cfg.resume = False
     _check_exists(cfg.load_from)
 
-    evaluators = cfg.get('test_evaluator') or []
-    if isinstance(evaluators, dict):
-        evaluators = [evaluators]
+    evaluators = as_list(cfg.get('test_evaluator'))
     if args.format_only:
         prefix = osp.join(cfg.work_dir, 'results')
         evaluators = [
@@ -162,11 +141,15 @@ def prepare_test_cfg(args: argparse.Namespace) -> Config:
     if args.eval_options:
         evaluators = set_options(evaluators, args.eval_options)
     if args.out:
+        # First: whatever happens to the metrics, the predictions are on the disk.
         evaluators = [
-            *evaluators,
             dict(type='DumpVideoResults', out_file_path=args.out),
+            *evaluators,
         ]
     cfg.test_evaluator = evaluators
+    check_outputs(evaluators)
+    if args.show_dir is not None:
+        check_writable(osp.join(args.show_dir, 'frame'))
     if args.show or args.show_dir:
         _enable_visualization(cfg, args.show, args.show_dir)
     return cfg
@@ -184,84 +167,12 @@ def build_runner(cfg: Config) -> Runner:
     register_all_modules(init_default_scope=False)
     cfg.custom_hooks = with_class_check(cfg.get('custom_hooks'))
     if 'runner_type' in cfg:
-        return RUNNERS.build(cfg)
-    return Runner.from_cfg(cfg)
-
-
-def check_checkpoint(
-    model: nn.Module,
-    filename: str,
-    allow_missing: bool = False,
-    training_state: bool = False,
-) -> dict:
-    """Check that a checkpoint has what a model needs.
-
-    mmengine only warns about weights that are missing or of another shape, and a model
-    with random weights then yields results that mean nothing.
-
-    Args:
-        model (nn.Module): The model. It is left with the fitting weights.
-        filename (str): Path or URL of the checkpoint.
-        allow_missing (bool): Accept that weights are missing, as fine-tuning does, as
-            long as any fits. Defaults to False.
-        training_state (bool): Demand what training needs to go on. Defaults to False.
-
-    Returns:
-        dict: The checkpoint.
-
-    Raises:
-        ValueError: If the file is no checkpoint or lacks something.
-    """
-    try:
-        checkpoint = CheckpointLoader.load_checkpoint(filename, 'cpu')
-    except (pickle.UnpicklingError, EOFError, RuntimeError) as error:
-        raise ValueError(
-            f'{filename} cannot be read as a checkpoint: {error}'
-        ) from error
-    state_dict = checkpoint
-    if isinstance(checkpoint, dict):
-        state_dict = checkpoint.get('state_dict', checkpoint)
-    if (
-        not isinstance(state_dict, dict)
-        or not state_dict
-        or not all(torch.is_tensor(value) for value in state_dict.values())
-    ):
-        raise ValueError(f'{filename} holds no "state_dict" of weights.')
-    if training_state and not {'meta', 'optimizer'} <= checkpoint.keys():
-        raise ValueError(
-            f'{filename} holds weights but no training state, so training cannot '
-            'resume from it. To start from its weights, set "load_from" instead.'
-        )
-
-    if is_model_wrapper(model):
-        model = model.module
-    state_dict = {
-        key[len('module.') :] if key.startswith('module.') else key: value
-        for key, value in state_dict.items()
-    }
-    try:
-        missing, unexpected = model.load_state_dict(state_dict, strict=False)
-    except RuntimeError as error:  # shapes
-        raise ValueError(
-            f'{filename} does not fit the model of the config: {error}'
-        ) from error
-    parameters = dict(model.named_parameters())
-    missing = [key for key in missing if key in parameters]
-    if len(missing) == len(parameters) or (missing and not allow_missing):
-        raise ValueError(
-            f'{filename} does not fit the model of the config: it lacks '
-            f'{len(missing)} of {len(parameters)} parameters'
-            f'{_examples(missing)}, and has {len(unexpected)} that the model '
-            f'lacks{_examples(unexpected)}.'
-        )
-    return checkpoint
-
-
-def _examples(keys: list[str]) -> str:
-    """The first few of some keys, in brackets, for a message."""
-    if not keys:
-        return ''
-    return f' ({", ".join(keys[:3])}{", ..." if len(keys) > 3 else ""})'
+        runner = RUNNERS.build(cfg)
+    else:
+        runner = VideoRunner.from_cfg(cfg)
+    if not any(isinstance(hook, FitWeightsHook) for hook in runner.hooks):
+        runner.register_hook(FitWeightsHook())  # a config of another package
+    return runner
 
 
 def _prepare_common_cfg(args: argparse.Namespace) -> Config:
@@ -276,6 +187,10 @@ def _prepare_common_cfg(args: argparse.Namespace) -> Config:
     elif cfg.get('work_dir') is None:
         name = osp.splitext(osp.basename(args.config))[0]
         cfg.work_dir = osp.join('work_dirs', name)
+    check_writable(osp.join(cfg.work_dir, 'log'))
+    if cfg.launcher != 'none':
+        # Through this folder metrics collect the results of all processes.
+        check_writable(osp.join('.dist_test', 'results'))
     if cfg.launcher != 'none' and get_device() == 'cpu':
         _prepare_cpu_processes(cfg)
     return cfg

@@ -5,12 +5,12 @@ from __future__ import annotations
 from typing import Any, Sequence
 
 from mmengine.config import Config
-from mmengine.evaluator import Evaluator
 from mmengine.registry import init_default_scope
-from mmtrack.registry import DATASETS, METRICS
+from mmtrack.registry import DATASETS
 from mmtrack.utils import register_all_modules
 
-from .evaluators import select_evaluators, set_options
+from ..evaluation import VideoEvaluator
+from .evaluators import as_list, check_outputs, select_evaluators, set_options
 
 
 def evaluate_results(
@@ -36,18 +36,20 @@ def evaluate_results(
 
     Returns:
         dict[str, float]: The metrics.
+
+    Raises:
+        MetricError: If any of them failed. The error has what the others found.
     """
     register_all_modules(init_default_scope=False)
     init_default_scope(cfg.get('default_scope', 'mmtrack'))
     dataset_cfg = cfg.test_dataloader.dataset
-    evaluators = cfg.test_evaluator
-    if isinstance(evaluators, dict):
-        evaluators = [evaluators]
+    evaluators = as_list(cfg.test_evaluator)
     if names:
         evaluators = select_evaluators(evaluators, names, dataset_cfg)
     if options:
         evaluators = set_options(evaluators, options)
-    evaluator = Evaluator([METRICS.build(metric) for metric in evaluators])
+    check_outputs(evaluators)
+    evaluator = VideoEvaluator(evaluators)
     # Its classes are known before any annotation is read.
     evaluator.dataset_meta = DATASETS.build({**dataset_cfg, 'lazy_init': True}).metainfo
     return evaluator.offline_evaluate(results, chunk_size=64)

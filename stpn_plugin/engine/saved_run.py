@@ -11,10 +11,10 @@ from mmengine.registry import init_default_scope
 from mmtrack.registry import DATASETS, METRICS
 from mmtrack.utils import register_all_modules
 
+from ..builders import load_config
 from ..evaluation import load_results
 from ..utils import classes_in, name_runs
-from .evaluators import select_evaluators
-from .launch import load_config
+from .evaluators import as_list, select_evaluators
 
 
 class SavedRun(NamedTuple):
@@ -60,9 +60,7 @@ def load_saved_run(cfg: Config, results_file: str, name: str | None = None) -> S
     register_all_modules(init_default_scope=False)
     init_default_scope(cfg.get('default_scope', 'mmtrack'))
     dataset_cfg = cfg.test_dataloader.dataset
-    evaluators = cfg.get('test_evaluator') or []
-    if isinstance(evaluators, dict):
-        evaluators = [evaluators]
+    evaluators = as_list(cfg.get('test_evaluator'))
     metric = METRICS.build(select_evaluators(evaluators, ['motion'], dataset_cfg)[0])
     metainfo = DATASETS.build({**dataset_cfg, 'lazy_init': True}).metainfo
     metric.dataset_meta = metainfo

@@ -16,6 +16,7 @@ from .functional import (
 from .ground_truth import VIDGroundTruth, load_vid_ground_truth
 from .metrics import DumpVideoResults, VIDMotionMetric
 from .result_files import load_results, write_coco_json, write_vid_submission
+from .video_evaluator import MetricError, VideoEvaluator
 
 __all__ = [
     'DetectionMatching',
@@ -23,9 +24,11 @@ __all__ = [
     'ERROR_TYPES',
     'ErrorBreakdown',
     'MOTION_RANGES',
+    'MetricError',
     'VIDGroundTruth',
     'VIDMotionEvaluator',
     'VIDMotionMetric',
+    'VideoEvaluator',
     'error_breakdown',
     'frame_scores',
     'load_motion_iou_mat',

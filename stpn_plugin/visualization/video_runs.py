@@ -19,7 +19,7 @@ from mmtrack.structures import TrackDataSample
 from mmtrack.utils import register_all_modules
 from tqdm import tqdm
 
-from ..engine import check_checkpoint, load_config
+from ..builders import load_config, load_weights
 from .frames import load_frame
 
 
@@ -56,7 +56,7 @@ def build_detector(
     register_all_modules(init_default_scope=False)
     init_default_scope(cfg.get('default_scope', 'mmtrack'))
     model = MODELS.build(cfg.model)
-    check_checkpoint(model, checkpoint)
+    load_weights(model, checkpoint)
     return model.to(device).eval()
 
 

@@ -7,11 +7,9 @@ import re
 from typing import Any, Dict, List, Mapping, NamedTuple, Optional, Sequence, Tuple
 
 from mmengine.config import Config
-from mmengine.registry import init_default_scope
-from mmtrack.registry import MODELS
-from mmtrack.utils import register_all_modules
 from torch import Tensor, nn
 
+from ..builders import build_model
 from ..datasets.imagenet_classes import IMAGENET_VID_CLASSES
 from ..models.backbones import STPNSwinTransformer
 from ..models.backbones.swin_checkpoint import DERIVED_BUFFERS
@@ -75,13 +73,6 @@ class Conversion(NamedTuple):
         if not self.compared:
             lines.append('Not compared with any model: no config was given.')
         return '\n'.join(lines)
-
-
-def build_model(cfg: Config) -> nn.Module:
-    """Build the model of a config, with its default scope set."""
-    register_all_modules(init_default_scope=False)
-    init_default_scope(cfg.get('default_scope', 'mmtrack'))
-    return MODELS.build(cfg.model)
 
 
 def convert_weights(

@@ -4,7 +4,7 @@ import json
 import pickle
 import runpy
 from pathlib import Path
-from typing import Dict
+from typing import Dict, Sequence
 
 import mmcv
 import numpy as np
@@ -13,8 +13,11 @@ import torch
 from mmengine.config import Config
 from mmengine.evaluator import Evaluator
 from mmengine.visualization import Visualizer
+from mmtrack.evaluation import BaseVideoMetric
+from mmtrack.registry import METRICS
 
 from stpn_plugin.engine import prepare_test_cfg
+from stpn_plugin.evaluation import MetricError, load_results
 from tests.test_tools.conftest import ROOT, last_metrics, run_tool
 from tests.tiny_data import CLASSES, HEIGHT, WIDTH
 
@@ -74,6 +77,58 @@ def test_out_can_be_evaluated_offline(config: Path, checkpoint: Path) -> None:
     evaluator.dataset_meta = dict(CLASSES=CLASSES)
     offline = evaluator.offline_evaluate(results)
     assert offline == pytest.approx(metrics)
+
+
+@METRICS.register_module()
+class FailingMetric(BaseVideoMetric):
+    """Raises when all predictions are there."""
+
+    default_prefix = 'failing'
+
+    def process(self, data_batch: dict, data_samples: Sequence[dict]) -> None:
+        self.results.extend(sample['img_id'] for sample in data_samples)
+
+    def compute_metrics(self, results: list) -> dict:
+        raise KeyError('no such annotation')
+
+
+def test_a_failing_metric_takes_nothing_with_it(
+    config: Path, checkpoint: Path, tmp_path: Path
+) -> None:
+    derived = tmp_path / 'derived.py'
+    derived.write_text(
+        f"_base_ = '{config}'\n"
+        "test_evaluator = [dict(type='FailingMetric'), {{_base_.test_evaluator}}]\n"
+    )
+    assert test_cfg(derived, checkpoint, '--out', 'a.pkl').test_evaluator[0] == dict(
+        type='DumpVideoResults', out_file_path='a.pkl'
+    )
+    with pytest.raises(MetricError, match='FailingMetric: KeyError') as raised:
+        run_test(derived, checkpoint, '--out', 'results.pkl')
+    assert list(raised.value.failures) == ['FailingMetric']
+    assert raised.value.metrics['coco/bbox_mAP_50'] > 0.3
+    assert len(load_results('results.pkl')) == NUM_FRAMES
+    (log,) = Path('work').rglob('*.log')
+    logged = log.read_text()
+    assert f'coco/bbox_mAP_50: {raised.value.metrics["coco/bbox_mAP_50"]}' in logged
+    assert 'Traceback' in logged and 'no such annotation' in logged
+
+
+def test_outputs_are_tried_before_the_test(config: Path, checkpoint: Path) -> None:
+    Path('file').touch()
+    Path('folder.pkl').mkdir()
+    for args in (
+        ('--out', 'file/results.pkl'),
+        ('--out', 'folder.pkl'),
+        ('--format-only', '--eval-options', 'outfile_prefix=file/results'),
+        ('--eval-options', 'outfile_prefix=file/results'),
+        ('--show-dir', 'file/shown'),
+        ('--work-dir', 'file/work'),
+    ):
+        with pytest.raises(OSError, match=r'file|folder\.pkl'):
+            test_cfg(config, checkpoint, *args)
+    test_cfg(config, checkpoint, '--out', 'new/folder/results.pkl')
+    assert not list(Path('new/folder').iterdir())
 
 
 def test_format_only(config: Path, checkpoint: Path) -> None:
@@ -176,8 +231,10 @@ def test_bad_checkpoints(config: Path, checkpoint: Path, tmp_path: Path) -> None
     cases = {
         'holds no "state_dict"': dict(state_dict={}, meta={}),
         'does not fit.*lacks': dict(state_dict=shorter),
-        'does not fit.* and has 1 that the model lacks .a.': {'a': torch.zeros(1)},
-        'does not fit.*size mismatch': dict(
+        'has no weight that the model of the config could take. It has a,': {
+            'a': torch.zeros(1)
+        },
+        'does not fit.*query: .1,. in the checkpoint, .5,': dict(
             state_dict={**good, 'prompt_predictor.query': torch.zeros(1)}
         ),
     }

@@ -5,12 +5,17 @@ import os
 import runpy
 import sys
 from pathlib import Path
+from typing import Sequence
 
+import mmtrack
 import pytest
 import torch
 from mmengine.config import Config
+from mmtrack.evaluation import BaseVideoMetric
+from mmtrack.registry import METRICS
 
 from stpn_plugin.engine import build_runner, prepare_train_cfg
+from stpn_plugin.evaluation import MetricError
 from tests.test_tools.conftest import ROOT, last_metrics, run_command, run_tool
 from tests.test_tools.tiny_configs import STOCK_CONFIGS
 
@@ -129,6 +134,131 @@ def test_missing_files(config: Path) -> None:
         train_cfg(config, '--resume', 'no.pth')
     with pytest.raises(FileNotFoundError, match='no.pth does not exist'):
         train_cfg(config, '--cfg-options', 'load_from=no.pth')
+
+
+@pytest.fixture(scope='session')
+def three_classes(checkpoint: Path) -> Path:
+    """The trained checkpoint as if it were of three classes, and a bit more."""
+    saved = torch.load(checkpoint)
+    weights = saved['state_dict']
+    head = 'detector.roi_head.bbox_head.'
+    for kind in ('weight', 'bias'):
+        weights[f'{head}fc_cls.{kind}'] = weights[f'{head}fc_cls.{kind}'][:4]
+        weights[f'{head}fc_reg.{kind}'] = weights[f'{head}fc_reg.{kind}'][:12]
+    del weights['prompt_predictor.query']
+    weights['other.weight'] = torch.zeros(2)
+    path = checkpoint.with_name('three_classes.pth')
+    torch.save(saved, path)
+    return path
+
+
+def check_start_from_three_classes(work_dir: Path, source: Path) -> None:
+    """Training with a learning rate of zero kept what it started from."""
+    start = torch.load(source)['state_dict']
+    weights = torch.load(work_dir / 'epoch_1.pth')['state_dict']
+    head = 'detector.roi_head.bbox_head.'
+    other = {f'{head}fc_{a}.{b}' for a in ('cls', 'reg') for b in ('weight', 'bias')}
+    lacking = other | {'prompt_predictor.query'}
+    assert weights[f'{head}fc_cls.weight'].shape == (31, 64)
+    for name, value in weights.items():
+        assert name in lacking or torch.equal(value, start[name]), name
+    assert 0 < weights[f'{head}fc_cls.weight'].abs().max() < 0.1  # initial values
+    (log,) = work_dir.rglob('*.log')
+    logged = log.read_text()
+    assert logged.count('Training starts from') == 1
+    assert f'{head}fc_cls.weight: (4, 64) in the checkpoint, (31, 64) in' in logged
+    assert '4 of another shape' in logged
+    assert '1 that the checkpoint lacks:\n  prompt_predictor.query\n' in logged
+    assert '1 that the model lacks:\n  other.weight\n' in logged
+
+
+ONE_STILL_EPOCH = (
+    *('train_cfg.max_epochs=1', 'train_cfg.val_interval=2'),
+    'optim_wrapper.optimizer.lr=0.0',
+)
+
+
+def test_start_from_a_checkpoint_of_other_classes(
+    config: Path, three_classes: Path, tmp_path: Path
+) -> None:
+    run_tool(
+        *('train.py', config, '--work-dir', tmp_path, '--cfg-options'),
+        *(f'load_from={three_classes}', *ONE_STILL_EPOCH),
+    )
+    check_start_from_three_classes(tmp_path, three_classes)
+
+
+def test_start_from_other_classes_by_the_stock_script(
+    config: Path, three_classes: Path, tmp_path: Path
+) -> None:
+    runtime = Config.fromfile(str(ROOT / 'configs/_base_/default_runtime.py'))
+    derived = tmp_path / 'derived.py'
+    derived.write_text(
+        f"_base_ = '{config}'\n"
+        "custom_imports = dict(imports=['stpn_plugin'])\n"
+        f'default_hooks = dict({runtime.default_hooks.to_dict()!r})\n'
+        "custom_hooks = [dict(type='EMAHook')]\n"
+    )
+    script = Path(mmtrack.__file__).parent / '.mim/tools/train.py'
+    run_command(
+        *(sys.executable, script, derived, '--work-dir', tmp_path / 'work'),
+        *('--cfg-options', f'load_from={three_classes}', *ONE_STILL_EPOCH),
+        cwd=tmp_path,
+    )
+    check_start_from_three_classes(tmp_path / 'work', three_classes)
+
+
+def test_weights_that_fit_in_nothing(config: Path, tmp_path: Path) -> None:
+    torch.save(dict(state_dict={'conv1.weight': torch.zeros(3)}), 'other.pth')
+    with pytest.raises(ValueError, match='other.pth has no weight that the model'):
+        run_tool('train.py', config, '--cfg-options', 'load_from=other.pth')
+
+
+def test_resume_and_test_need_all_weights(config: Path, three_classes: Path) -> None:
+    needed = 'three_classes.pth does not fit'
+    with pytest.raises(ValueError, match=needed):
+        run_tool('train.py', config, '--resume', three_classes)
+    with pytest.raises(ValueError, match=needed):
+        run_tool('test.py', config, three_classes)
+    # By the runner itself, as stock scripts do.
+    with pytest.raises(ValueError, match=needed):
+        build_runner(train_cfg(config, '--resume', three_classes)).load_or_resume()
+    options = ('--cfg-options', f'load_from={three_classes}')
+    with pytest.raises(ValueError, match=needed):
+        build_runner(train_cfg(config, *options)).test()
+
+
+def test_work_dir_is_tried_first(config: Path) -> None:
+    Path('file').touch()
+    with pytest.raises(OSError, match='file/work'):
+        train_cfg(config, '--work-dir', 'file/work')
+
+
+def test_validation_goes_on_without_a_failing_metric(
+    config: Path, tmp_path: Path
+) -> None:
+    derived = tmp_path / 'derived.py'
+    derived.write_text(
+        f"_base_ = '{config}'\n"
+        "val_evaluator = [dict(type='FailingInTraining'), {{_base_.val_evaluator}}]\n"
+    )
+    options = ('train_cfg.max_epochs=1', 'train_cfg.val_interval=1')
+    with pytest.raises(MetricError, match='FailingInTraining') as raised:
+        run_tool('train.py', derived, '--cfg-options', *options)
+    assert 'coco/bbox_mAP_50' in raised.value.metrics
+
+
+@METRICS.register_module()
+class FailingInTraining(BaseVideoMetric):
+    """Raises at the first prediction."""
+
+    default_prefix = 'failing'
+
+    def process(self, data_batch: dict, data_samples: Sequence[dict]) -> None:
+        raise KeyError('no such prediction')
+
+    def compute_metrics(self, results: list) -> dict:
+        return {}
 
 
 def test_resume_refuses_a_checkpoint_without_training_state(

@@ -11,8 +11,8 @@ from mmengine.config import DictAction
 import stpn_plugin  # noqa: F401 (adapts the environment before mmtrack is imported)
 from stpn_plugin.engine import EVALUATOR_OF, load_config
 from stpn_plugin.engine.offline import evaluate_results
-from stpn_plugin.evaluation import load_results
-from stpn_plugin.utils import whole_text
+from stpn_plugin.evaluation import MetricError, load_results
+from stpn_plugin.utils import check_writable, whole_text
 
 
 def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
@@ -53,12 +53,23 @@ def main(argv: Sequence[str] | None = None) -> None:
     cfg = load_config(args.config)
     if args.cfg_options is not None:
         cfg.merge_from_dict(args.cfg_options)
+    if args.out:
+        check_writable(args.out)
     results = load_results(args.results)
-    metrics = evaluate_results(cfg, results, args.eval, args.eval_options)
+    try:
+        metrics = evaluate_results(cfg, results, args.eval, args.eval_options)
+    except MetricError as error:
+        show_metrics(error.metrics, args.out)
+        raise
+    show_metrics(metrics, args.out)
+
+
+def show_metrics(metrics: dict[str, float], path: str | None) -> None:
+    """Print metrics, and write them to a file if one is wanted."""
     for name, value in metrics.items():
         print(f'{name}: {value:.4f}')
-    if args.out:
-        with whole_text(args.out) as file:
+    if path:
+        with whole_text(path) as file:
             json.dump(metrics, file, indent=2)
 
 

@@ -1,0 +1,219 @@
+"""Configs, models and their weights: one place for each to be read, built, loaded."""
+
+from __future__ import annotations
+
+import os.path as osp
+import pickle
+from typing import Any, Dict, List, NamedTuple, Tuple
+
+import torch
+from mmengine.config import Config
+from mmengine.hub import get_config
+from mmengine.model import is_model_wrapper
+from mmengine.registry import init_default_scope
+from mmengine.runner import CheckpointLoader
+from mmtrack.registry import MODELS
+from mmtrack.utils import register_all_modules
+from torch import Tensor, nn
+
+Shape = Tuple[int, ...]
+
+
+def load_config(config: str) -> Config:
+    """Read a config.
+
+    Args:
+        config (str): Path of a file, or ``'<package>::<path>'`` for a config
+            that an installed OpenMMLab package ships, relative to the
+            package's ``configs``.
+
+    Returns:
+        Config: The config.
+
+    Raises:
+        FileNotFoundError: If there is no such config.
+    """
+    if '::' in config:
+        return get_config(config)
+    if not osp.isfile(config):
+        raise FileNotFoundError(
+            f'Config file {config} does not exist. Give the path of a config, '
+            'or <package>::<path> for one that an OpenMMLab package ships, '
+            'e.g. mmtrack::vid/selsa/'
+            'selsa_faster-rcnn_r50-dc5_8xb1-7e_imagenetvid.py'
+        )
+    return Config.fromfile(config)
+
+
+def build_model(cfg: Config) -> nn.Module:
+    """Build the model of a config, with its default scope set."""
+    register_all_modules(init_default_scope=False)
+    init_default_scope(cfg.get('default_scope', 'mmtrack'))
+    return MODELS.build(cfg.model)
+
+
+class WeightFit(NamedTuple):
+    """How the weights of a checkpoint fit a model.
+
+    Attributes:
+        num_taken (int): Number of the model's parameters that were in the checkpoint.
+        num_parameters (int): Number of the model's parameters.
+        other_shape (dict[str, tuple]): (shape in the checkpoint, shape in the model) by
+            name, of weights that were left out for it.
+        missing (list[str]): Parameters that the checkpoint lacks.
+        unexpected (list[str]): Weights that the model lacks.
+    """
+
+    num_taken: int
+    num_parameters: int
+    other_shape: Dict[str, Tuple[Shape, Shape]]
+    missing: List[str]
+    unexpected: List[str]
+
+    @property
+    def exact(self) -> bool:
+        """Whether checkpoint and model have the same weights."""
+        return not (self.other_shape or self.missing or self.unexpected)
+
+    @property
+    def complete(self) -> bool:
+        """Whether the model got all its weights."""
+        return not (self.other_shape or self.missing)
+
+    def report(self) -> str:
+        """What was taken, and what was not, in a few lines."""
+        lines = [f'{self.num_taken} of {self.num_parameters} parameters taken.']
+        for kind, names in (
+            ('of another shape', list(self.other_shape)),
+            ('that the checkpoint lacks', self.missing),
+            ('that the model lacks', self.unexpected),
+        ):
+            if not names:
+                continue
+            lines.append(f'{len(names)} {kind}:')
+            for name in names[:_SHOWN]:
+                line = f'  {name}'
+                if name in self.other_shape:
+                    theirs, ours = self.other_shape[name]
+                    line += f': {theirs} in the checkpoint, {ours} in the model'
+                lines.append(line)
+            if len(names) > _SHOWN:
+                lines.append(f'  ... and {len(names) - _SHOWN} more')
+        return '\n'.join(lines)
+
+
+# Names of each kind in a report.
+_SHOWN = 10
+
+
+def load_weights(model: nn.Module, filename: str, partly: bool = False) -> dict:
+    """Load the weights of a checkpoint file into a model.
+
+    Args:
+        model (nn.Module): The model.
+        filename (str): Path or URL of the checkpoint.
+        partly (bool): Take what fits and leave the rest as it is; see
+            :func:`take_weights`. Defaults to False.
+
+    Returns:
+        dict: The checkpoint.
+
+    Raises:
+        ValueError: If the file is no checkpoint, or does not fit.
+    """
+    try:
+        checkpoint = CheckpointLoader.load_checkpoint(filename, 'cpu')
+    except (pickle.UnpicklingError, EOFError, RuntimeError) as error:
+        raise ValueError(
+            f'{filename} cannot be read as a checkpoint: {error}'
+        ) from error
+    take_weights(model, checkpoint, filename, partly)
+    return checkpoint
+
+
+def take_weights(
+    model: nn.Module, checkpoint: Any, name: str, partly: bool = False
+) -> WeightFit:
+    """Load the weights of a checkpoint in memory into a model.
+
+    mmengine only warns about weights that are missing or of another shape, and a model
+    with random weights then yields results that mean nothing.
+
+    Args:
+        model (nn.Module): The model, also one wrapped for several processes.
+        checkpoint (Any): What was in the file; not changed.
+        name (str): What to call it in errors.
+        partly (bool): For the start of a training: weights of another shape and those
+            that are missing are left as they are, as long as any fits. Defaults to
+            False: each parameter must be there, in its shape.
+
+    Returns:
+        WeightFit: What was taken and what was not.
+
+    Raises:
+        ValueError: If it is no checkpoint, or does not fit.
+    """
+    if is_model_wrapper(model):
+        model = model.module
+    weights = _weights_of(checkpoint, name)
+    wanted = model.state_dict()
+    other_shape = {
+        key: (tuple(value.shape), tuple(wanted[key].shape))
+        for key, value in weights.items()
+        if key in wanted and value.shape != wanted[key].shape
+    }
+    fitting = {key: value for key, value in weights.items() if key not in other_shape}
+    # torch tells what is missing, not the names: modules may know their old ones.
+    missing, unexpected = model.load_state_dict(fitting, strict=False)
+    parameters = dict(model.named_parameters())
+    missing = [key for key in missing if key in parameters and key not in other_shape]
+    num_left = len(missing) + sum(key in parameters for key in other_shape)
+    fit = WeightFit(
+        num_taken=len(parameters) - num_left,
+        num_parameters=len(parameters),
+        other_shape=other_shape,
+        missing=missing,
+        unexpected=unexpected,
+    )
+    if fit.num_taken == 0 and fit.unexpected:
+        raise ValueError(
+            f'{name} has no weight that the model of the config could take. It has '
+            f'{", ".join(fit.unexpected[:3])}, ...; the model has '
+            f'{", ".join(list(parameters)[:3])}, ... Weights of other projects are '
+            'converted by tools/model_converters/convert_checkpoint.py'
+        )
+    if fit.num_taken == 0 or not (partly or fit.complete):
+        raise ValueError(f'{name} does not fit the model of the config: {fit.report()}')
+    return fit
+
+
+def check_training_state(checkpoint: dict, name: str) -> None:
+    """Raise a ValueError unless training can resume from a checkpoint.
+
+    Args:
+        checkpoint (dict): What was in the file.
+        name (str): What to call it in the error.
+    """
+    if not {'meta', 'optimizer'} <= checkpoint.keys():
+        raise ValueError(
+            f'{name} holds weights but no training state, so training cannot '
+            'resume from it. To start from its weights, set "load_from" instead.'
+        )
+
+
+def _weights_of(checkpoint: Any, name: str) -> Dict[str, Tensor]:
+    """The state dict of a checkpoint, without the prefix of a wrapped model."""
+    weights = checkpoint
+    if isinstance(checkpoint, dict):
+        weights = checkpoint.get('state_dict', checkpoint)
+    if (
+        not isinstance(weights, dict)
+        or not weights
+        or not all(torch.is_tensor(value) for value in weights.values())
+    ):
+        raise ValueError(f'{name} holds no "state_dict" of weights.')
+    prefix = 'module.'
+    return {
+        key[len(prefix) :] if key.startswith(prefix) else key: value
+        for key, value in weights.items()
+    }
