@@ -3,7 +3,8 @@
 Copy this file, change the first block, and train with it. The annotation files are
 COCO's with videos:
 
-* ``categories``: ``[{id, name}]``, in the order of ``classes`` below.
+* ``categories``: ``[{id, name}]``, in any order: labels follow ``classes`` below by
+  name, and other categories are left out.
 * ``videos``: ``[{id, name}]``.
 * ``images``: ``[{id, video_id, frame_id, file_name, height, width}]``, all frames of
   each video, ``frame_id`` counting from 0 within the video.
