@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os.path as osp
-from typing import Sequence
+from typing import Any, Iterable, Sequence
 
 import mmcv
 from matplotlib import rc_context
@@ -19,11 +19,29 @@ class VideoVisualizationHook(TrackVisualizationHook):
 
     Frames are numbered per video, so those of one video overwrite those of another
     with the stock hook, which also nests a relative ``test_out_dir`` once more for
-    every frame. Here files are named ``<test_out_dir>/<folder of the frame>/<frame>``.
+    every frame. Here files are named ``<test_out_dir>/<folder of the frame>/<frame>``,
+    with as many of the folders above it as it takes to tell all folders of the dataset
+    apart: ``A/img1/000001.jpg`` and ``B/img1/000001.jpg`` keep their ``A`` and ``B``.
 
     The arguments are those of ``TrackVisualizationHook``. It goes with mmtrack's
     ``DetLocalVisualizer``; with several processes, the first one draws its frames.
     """
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._depth = 1  # number of folders in a name
+
+    def before_test(self, runner: Runner) -> None:
+        """Find out how many folders tell the videos of the dataset apart.
+
+        Args:
+            runner (Runner): The runner of the test.
+        """
+        if not self.draw:
+            return
+        dataset = runner.test_dataloader.dataset
+        paths = [dataset.get_data_info(i)['img_path'] for i in range(len(dataset))]
+        self._depth = distinct_depth(osp.dirname(path) for path in paths)
 
     def after_test_iter(
         self,
@@ -46,7 +64,8 @@ class VideoVisualizationHook(TrackVisualizationHook):
             image = mmcv.imfrombytes(
                 self.file_client.get(output.img_path), channel_order='rgb'
             )
-            video, frame = output.img_path.split('/')[-2:]
+            folder, frame = osp.split(output.img_path)
+            video = '/'.join(_parts(folder)[-self._depth :])
             with rc_context({'text.parse_math': False}):  # class names are no formulas
                 self._visualizer.add_datasample(
                     f'{video}/{frame}' if self.show else 'test_img',
@@ -60,3 +79,24 @@ class VideoVisualizationHook(TrackVisualizationHook):
                     and osp.join(self.test_out_dir, video, frame),
                     step=batch_idx,
                 )
+
+
+def distinct_depth(folders: Iterable[str]) -> int:
+    """How many of its last parts tell each of some folders from the others.
+
+    Args:
+        folders (Iterable[str]): Paths of folders; they may repeat.
+
+    Returns:
+        int: The number, at least 1.
+    """
+    distinct = {_parts(folder) for folder in folders}
+    depth = 1
+    while len({parts[-depth:] for parts in distinct}) < len(distinct):
+        depth += 1
+    return depth
+
+
+def _parts(folder: str) -> tuple[str, ...]:
+    """Names of the folders that lead to a folder, from the root."""
+    return tuple(osp.abspath(folder).strip('/').split('/'))
