@@ -1,3 +1,4 @@
 from . import transforms
+from .checks import AnnotationError, check_annotations, find_faults
 
-__all__ = ['transforms']
+__all__ = ['AnnotationError', 'check_annotations', 'find_faults', 'transforms']
