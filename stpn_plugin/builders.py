@@ -5,7 +5,6 @@ from __future__ import annotations
 import os.path as osp
 import pickle
 from typing import Any, Dict, List, NamedTuple, Tuple
-from urllib.error import URLError
 
 import torch
 from mmengine.config import Config
@@ -124,7 +123,7 @@ def load_weights(model: nn.Module, filename: str, partly: bool = False) -> dict:
     """
     try:
         checkpoint = CheckpointLoader.load_checkpoint(filename, 'cpu')
-    except (pickle.UnpicklingError, EOFError, RuntimeError, URLError) as error:
+    except (pickle.UnpicklingError, EOFError, RuntimeError) as error:
         raise ValueError(
             f'{filename} cannot be read as a checkpoint: {error}'
         ) from error

@@ -20,9 +20,11 @@ import mmtrack
 import numpy as np
 import pytest
 import torch
+from mmcv.transforms import RandomFlip, TransformBroadcaster
 from mmengine.logging import HistoryBuffer
 from mmengine.model import BaseModel
 from mmengine.runner import Runner
+from torch.utils.data import DataLoader
 
 from stpn_plugin import compat
 
@@ -36,16 +38,15 @@ def outcomes(stock_code: str, entry: str) -> List[str]:
 
     Args:
         stock_code (str): Statements that use mm-packages and not the plugin.
-        entry (str): Name of a function of the compat module, which is imported without
-            the package's `__init__`: that would apply all of them.
+        entry (str): Name of a function of the compat module, which is loaded from its
+            file: importing the package would apply all of them.
 
     Returns:
         list[str]: 'fine' or the error's message, before and after.
     """
     program = f"""
-import importlib
+import importlib.util
 import sys
-import types
 
 def attempt():
     try:
@@ -55,9 +56,10 @@ def attempt():
     return 'fine'
 
 before = attempt()
-package = sys.modules['stpn_plugin'] = types.ModuleType('stpn_plugin')
-package.__path__ = [{str(Path(compat.__file__).parent)!r}]
-importlib.import_module('stpn_plugin.compat').{entry}()
+spec = importlib.util.spec_from_file_location('compat', {compat.__file__!r})
+compat = sys.modules['compat'] = importlib.util.module_from_spec(spec)
+spec.loader.exec_module(compat)
+compat.{entry}()
 import json
 print(json.dumps([before, attempt()]))
 """
@@ -86,6 +88,38 @@ for _ in range(20):
         img = [np.arange(6).reshape(1, 6, 1)] * 4
         flips = pipeline(dict(img=img, img_shape=[(1, 6)] * 4))['flip']
         assert len(set(flips)) == 1, f'frames were flipped: {flips}'
+"""
+SHARE_FLIPS_IN_COPY = """
+import copy, pickle
+import numpy as np
+from mmcv.transforms import RandomFlip, TransformBroadcaster
+def flips(pipeline):
+    img = [np.arange(6).reshape(1, 6, 1)] * 4
+    return set(pipeline(dict(img=img, img_shape=[(1, 6)] * 4))['flip'])
+original = TransformBroadcaster([RandomFlip(prob=0.5)], share_random_params=True)
+flips(original)
+copied = {copy}
+for _ in range(20):
+    for pipeline in (copied, original):
+        assert len(flips(pipeline)) == 1, 'frames were flipped'
+del original
+assert len(flips(copied)) == 1
+"""
+GAP_IN_FRAME_IDS = """
+import json, tempfile
+from mmtrack.datasets import BaseVideoDataset
+images = [
+    dict(id=i, video_id=1, frame_id=2 * i, file_name='', height=9, width=9)
+    for i in range(2)
+]
+with tempfile.NamedTemporaryFile('w', suffix='.json') as file:
+    content = dict(videos=[dict(id=1)], images=images, annotations=[], categories=[])
+    json.dump(content, file)
+    file.flush()
+    try:
+        BaseVideoDataset(ann_file=file.name, metainfo=dict(CLASSES=()))
+    except ValueError as error:
+        assert 'lacks frame_id 1' in str(error)
 """
 SAMPLE_NEGATIVES = """
 import numpy as np
@@ -338,7 +372,7 @@ class Malicious:
 )
 def test_checkpoints_still_run_no_code(payload: Malicious, tmp_path: Path) -> None:
     torch.save(payload, tmp_path / 'bad.pth')
-    with pytest.raises((pickle.UnpicklingError, ValueError)):
+    with pytest.raises(pickle.UnpicklingError):
         torch.load(tmp_path / 'bad.pth')
 
 
@@ -375,35 +409,48 @@ def test_random_parameters_are_shared_by_the_frames_of_a_sample() -> None:
     assert after == 'fine'
 
 
-def test_mmengine_loads_checkpoints_as_data(tmp_path: Path) -> None:
-    """torch runs what is in a file from a URL, and before 2.6 in any."""
-    load = f"""
-    import pathlib, torch
-    from mmengine.runner import CheckpointLoader
-    torch.hub.get_dir = lambda: {str(tmp_path)!r}
-    CheckpointLoader.load_checkpoint('https://example.com/bad.pth', logger=None)
-    """
-    (tmp_path / 'checkpoints').mkdir()
-    torch.save(
-        Malicious(exec, 'raise ValueError("run")'), tmp_path / 'checkpoints' / 'bad.pth'
+@pytest.mark.parametrize(
+    'copy, symptom',
+    [
+        ('copy.deepcopy(original)', 'frames were flipped'),
+        ('pickle.loads(pickle.dumps(original))', "Can't pickle"),
+    ],
+    ids=['deepcopy', 'pickle'],
+)
+def test_random_parameters_are_shared_in_copies(copy: str, symptom: str) -> None:
+    code = SHARE_FLIPS_IN_COPY.format(copy=copy)
+    before, after = outcomes(code, 'bind_cached_randomness')
+    assert symptom in before
+    assert after == 'fine'
+
+
+class Flips(torch.utils.data.Dataset):
+    """How the frames of samples are flipped."""
+
+    def __init__(self) -> None:
+        flip = RandomFlip(prob=0.5)
+        self.pipeline = TransformBroadcaster([flip], share_random_params=True)
+
+    def __len__(self) -> int:
+        return 20
+
+    def __getitem__(self, index: int) -> List[bool]:
+        img = [np.arange(6).reshape(1, 6, 1)] * 4
+        return self.pipeline(dict(img=img, img_shape=[(1, 6)] * 4))['flip']
+
+
+def test_random_parameters_are_shared_in_spawned_workers() -> None:
+    dataset = Flips()
+    assert len(set(dataset[0])) == 1
+    loader = DataLoader(
+        dataset, num_workers=1, multiprocessing_context='spawn', batch_size=None
     )
-    before, after = outcomes(load, 'load_checkpoints_as_data')
-    assert before == 'run'
-    assert 'cannot be read as a checkpoint' in after
+    samples = list(loader)
+    assert {len(set(flips)) for flips in samples} == {1}
+    assert len({flips[0] for flips in samples}) == 2
 
 
-@needs_weights_only
-def test_what_others_declare_stays(tmp_path: Path) -> None:
-    """Some cure mmengine's checkpoints themselves, by numpy's own functions."""
-    others: List[Any] = [np.ndarray, np.dtype, type(np.dtype('f8')), HistoryBuffer]
-    history = HistoryBuffer()
-    history.update(2.0)
-    torch.save(dict(loss=history, a=np.arange(2.0)), tmp_path / 'a.pth')
-    before = torch.serialization.get_safe_globals()
-    with torch.serialization.safe_globals(others):
-        loaded = torch.load(tmp_path / 'a.pth')
-    assert loaded['loss'].mean() == 2
-    assert loaded['a'].tolist() == [0, 1]
-    assert set(torch.serialization.get_safe_globals()) == set(before)
-    again = pickle.loads(pickle.dumps(torch.load(tmp_path / 'a.pth')))
-    assert type(again['a']) is np.ndarray
+def test_annotation_files_are_checked() -> None:
+    before, after = outcomes(GAP_IN_FRAME_IDS, 'check_annotation_files')
+    assert before == 'list assignment index out of range'
+    assert after == 'fine'

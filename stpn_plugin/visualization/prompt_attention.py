@@ -7,8 +7,9 @@ from typing import Sequence
 import numpy as np
 from matplotlib.figure import Figure
 from mmengine.dataset import BaseDataset
+from torch import nn
 
-from ..models.backbones import require_blocks
+from ..models.backbones.prompted_swin_layers import PromptedSwinStage
 from ..models.vid import STPN
 from .attention import record_attention
 from .attention_plots import (
@@ -17,6 +18,14 @@ from .attention_plots import (
     stage_shares,
 )
 from .video_runs import RunFrame, Video, check_frames, network_image, run_video
+
+
+def patch_strides(backbone: nn.Module) -> list[int]:
+    """Side of a patch in pixels in every stage of a Swin."""
+    strides = [backbone.patch_embed.projection.stride[0]]
+    for stage in backbone.stages[:-1]:
+        strides.append(strides[-1] * stage.downsample.sampler.stride[0])
+    return strides
 
 
 def plot_prompt_attention(
@@ -37,8 +46,7 @@ def plot_prompt_attention(
         the frames look at the prompts.
 
     Raises:
-        TypeError: If the model has no prompts, or a backbone without access to its
-            blocks.
+        TypeError: If the model has no prompts, or not a prompted Swin.
         ValueError: If the video does not have the frames, or one of them got no
             prompts.
     """
@@ -48,10 +56,14 @@ def plot_prompt_attention(
             'give the config of an STPN'
         )
     backbone = model.detector.backbone
-    require_blocks(backbone, {}, user='pictures of attention')
+    if not any(isinstance(m, PromptedSwinStage) for m in backbone.modules()):
+        raise TypeError(
+            f'the attention of patches can be shown for a prompted Swin, not for '
+            f'{type(backbone).__name__}'
+        )
     check_frames(video, frames)
     frames = sorted(set(frames))
-    strides = backbone.feat_strides
+    strides = patch_strides(backbone)
     images, shares = [], []
     figures = {}
     with record_attention(model) as recorded:
