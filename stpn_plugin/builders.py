@@ -5,6 +5,7 @@ from __future__ import annotations
 import os.path as osp
 import pickle
 from typing import Any, Dict, List, NamedTuple, Tuple
+from urllib.error import URLError
 
 import torch
 from mmengine.config import Config
@@ -123,7 +124,7 @@ def load_weights(model: nn.Module, filename: str, partly: bool = False) -> dict:
     """
     try:
         checkpoint = CheckpointLoader.load_checkpoint(filename, 'cpu')
-    except (pickle.UnpicklingError, EOFError, RuntimeError) as error:
+    except (pickle.UnpicklingError, EOFError, RuntimeError, URLError) as error:
         raise ValueError(
             f'{filename} cannot be read as a checkpoint: {error}'
         ) from error

@@ -14,19 +14,24 @@ import builtins
 import logging
 import pickle
 import weakref
-from typing import Any, Callable, Dict, List, Tuple, Union
+from typing import Any, Dict
 
 import numpy as np
 import torch
 from mmcv.transforms.utils import cache_randomness
 from mmengine.logging import HistoryBuffer, print_log
+from mmengine.utils import digit_version
 from pycocotools.cocoeval import COCOeval
+
+from .utils.numeric_arrays import plain_array, plain_dtype, with_dtype_state
+from .utils.stand_ins import history_buffer
 
 
 def apply() -> None:
     """Apply every adaptation that works by being applied at import."""
     restore_numpy_aliases()
     trust_mmengine_checkpoints()
+    load_checkpoints_as_data()
     bind_cached_randomness()
     check_annotation_files()
     number_categories_by_class_names()
@@ -62,43 +67,131 @@ def trust_mmengine_checkpoints() -> None:
     Versions: torch 2.6 made ``weights_only=True`` the default; mmengine up to 0.10.7
     does not declare the classes that its message hub puts into a checkpoint.
 
-    Only ``HistoryBuffer``, its own methods and plain numpy data are declared: loading
-    still runs no code that a checkpoint brings along.
+    Neither numpy's functions nor ``HistoryBuffer`` are declared, but stand-ins under
+    their names: numpy's make arrays of objects, whose addresses a file could choose,
+    and ``HistoryBuffer`` takes methods for all histories from a file. The stand-ins
+    make arrays of numbers or text that have their bytes, and histories of numbers.
     """
-    if not hasattr(torch.serialization, 'add_safe_globals'):  # torch < 2.4
+    if digit_version(torch.__version__) < digit_version('2.6'):
         return
-    torch.serialization.add_safe_globals(_checkpoint_globals())
-
-
-def _checkpoint_globals() -> List[Union[Any, Tuple[Any, str]]]:
-    """List the classes and functions that an mmengine checkpoint refers to."""
-    reconstruct: Any = np.zeros(0).__reduce__()[0]
-    scalar: Any = np.float64(0).__reduce__()[0]
-    dtypes = {type(np.dtype(code)) for code in np.typecodes['All'] if code not in 'OV'}
     # numpy 2 renamed `numpy.core`; a checkpoint keeps the name of the numpy it was
-    # written with, so both have to be known to both.
-    renamed = [
-        (function, f'numpy.{core}.multiarray.{function.__name__}')
-        for function in (reconstruct, scalar)
-        for core in ('core', '_core')
-    ]
-    # A history buffer keeps its statistics methods, pickled as `getattr(class, name)`.
-    method = (_history_buffer_method, 'builtins.getattr')
-    return [HistoryBuffer, method, np.ndarray, np.dtype, *dtypes, *renamed]
+    # written with.
+    torch.serialization.add_safe_globals(
+        [
+            (_SavedArray, 'numpy.ndarray'),
+            (_SavedDtype, 'numpy.dtype'),
+            (_SavedHistory, 'mmengine.logging.history_buffer.HistoryBuffer'),
+            # A history keeps its statistics methods, as `getattr(class, name)`.
+            (_method_of_history, 'builtins.getattr'),
+            (_no_bytes, 'builtins.bytes'),  # of an array without elements
+            *(
+                (function, f'numpy.{core}.multiarray.{name}')
+                for name, function in (
+                    ('_reconstruct', _saved_array),
+                    ('scalar', _saved_scalar),
+                )
+                for core in ('core', '_core')
+            ),
+            # torch looks up the type of what it fills in among what is declared.
+            _SavedArray,
+            _SavedDtype,
+            _SavedHistory,
+        ]
+    )
 
 
-def _history_buffer_method(owner: type, name: str) -> Callable:
-    """Look up a method of ``HistoryBuffer``; stands in for the far wider ``getattr``.
+class _SavedDtype:
+    """Stands for a dtype of a checkpoint."""
+
+    def __init__(self, code: Any, align: Any = False, copy: Any = True) -> None:
+        self.dtype = plain_dtype(code)
+
+    def __setstate__(self, state: Any) -> None:
+        self.dtype = with_dtype_state(self.dtype, state)
+
+
+class _SavedArray(np.ndarray):
+    """An array of a checkpoint, in everything else one of numpy's."""
+
+    def __new__(cls) -> _SavedArray:
+        return super().__new__(cls, (0,))
+
+    def __setstate__(self, state: Any) -> None:
+        # Filled once: memory that a tensor shares by then must not be freed.
+        if self.size or not isinstance(state, tuple) or len(state) != 5:
+            raise pickle.UnpicklingError('an array has no content')
+        _, shape, saved, fortran, data = state
+        # A real dtype, where somebody else has declared numpy's own function.
+        dtype = saved.dtype if isinstance(saved, _SavedDtype) else saved
+        array = plain_array(dtype, shape, data, fortran is True)
+        super().__setstate__((1, array.shape, array.dtype, False, array.tobytes()))
+
+    def __reduce__(self) -> Any:
+        return np.asarray(self).__reduce__()
+
+    def __reduce_ex__(self, protocol: Any) -> Any:
+        return np.asarray(self).__reduce_ex__(protocol)
+
+
+class _SavedHistory(HistoryBuffer):
+    """Becomes a history of a checkpoint."""
+
+    def __init__(self) -> None:
+        super().__init__()
+
+    def __setstate__(self, state: Any) -> None:
+        if not isinstance(state, dict):
+            raise pickle.UnpicklingError('a HistoryBuffer has no history')
+        self.__dict__.update(vars(history_buffer(state)))
+        self.__class__ = HistoryBuffer
+
+
+def _saved_array(owner: Any, shape: Any, code: Any) -> _SavedArray:
+    """Stands in for ``numpy._reconstruct``, which makes an array to be filled."""
+    return _SavedArray()
+
+
+def _saved_scalar(saved: Any, data: Any) -> np.generic:
+    """Stands in for numpy's ``scalar``."""
+    dtype = saved.dtype if isinstance(saved, _SavedDtype) else saved
+    return plain_array(dtype, (), data)[()]
+
+
+def _no_bytes() -> bytes:
+    """Stands in for ``bytes``, which would make as many as it is asked for."""
+    return b''
+
+
+def _method_of_history(owner: Any, name: Any) -> Any:
+    """Stands in for the far wider ``getattr``: looks up a method of ``HistoryBuffer``.
 
     Raises:
         pickle.UnpicklingError: If anything else is asked for.
     """
-    if owner is not HistoryBuffer or name not in vars(HistoryBuffer):
+    methods = [m for m in vars(HistoryBuffer) if not m.startswith('_')]
+    if owner not in (HistoryBuffer, _SavedHistory) or name not in methods:
         raise pickle.UnpicklingError(
             f'a checkpoint asked for {owner!r}.{name}; only methods of '
             'mmengine.logging.HistoryBuffer are trusted'
         )
     return getattr(HistoryBuffer, name)
+
+
+def load_checkpoints_as_data() -> None:
+    """Bring every loading of a checkpoint by mmengine to one that runs nothing.
+
+    Symptom: ``init_cfg=dict(type='Pretrained', checkpoint=...)``, ``load_from``,
+    ``resume`` and mmdet's and mmtrack's ``init_model`` run the code in a malicious
+    checkpoint.
+
+    Versions: mmengine up to 0.10.7 calls ``torch.load`` without ``weights_only``, which
+    was off by default before torch 2.6; for URLs it is off with every torch (2.14).
+
+    mmengine's extension point, ``CheckpointLoader.register_scheme``, is used for it.
+    """
+    from .utils.checkpoint_loading import serve_mmengine
+
+    serve_mmengine()
 
 
 def bind_cached_randomness() -> None:
@@ -225,7 +318,7 @@ def number_categories_by_class_names() -> None:
 
     def get_cat_ids(
         self: Any, cat_names: Any = (), sup_names: Any = (), cat_ids: Any = ()
-    ) -> List[int]:
+    ) -> list[int]:
         if not cat_names or sup_names or cat_ids:
             return stock_get_cat_ids(self, cat_names, sup_names, cat_ids)
         source = getattr(self, 'annotation_file', None) or 'the annotation file'

@@ -38,15 +38,16 @@ def outcomes(stock_code: str, entry: str) -> List[str]:
 
     Args:
         stock_code (str): Statements that use mm-packages and not the plugin.
-        entry (str): Name of a function of the compat module, which is loaded from its
-            file: importing the package would apply all of them.
+        entry (str): Name of a function of the compat module, which is imported without
+            the package's `__init__`: that would apply all of them.
 
     Returns:
         list[str]: 'fine' or the error's message, before and after.
     """
     program = f"""
-import importlib.util
+import importlib
 import sys
+import types
 
 def attempt():
     try:
@@ -56,10 +57,9 @@ def attempt():
     return 'fine'
 
 before = attempt()
-spec = importlib.util.spec_from_file_location('compat', {compat.__file__!r})
-compat = sys.modules['compat'] = importlib.util.module_from_spec(spec)
-spec.loader.exec_module(compat)
-compat.{entry}()
+package = sys.modules['stpn_plugin'] = types.ModuleType('stpn_plugin')
+package.__path__ = [{str(Path(compat.__file__).parent)!r}]
+importlib.import_module('stpn_plugin.compat').{entry}()
 import json
 print(json.dumps([before, attempt()]))
 """
@@ -372,7 +372,7 @@ class Malicious:
 )
 def test_checkpoints_still_run_no_code(payload: Malicious, tmp_path: Path) -> None:
     torch.save(payload, tmp_path / 'bad.pth')
-    with pytest.raises(pickle.UnpicklingError):
+    with pytest.raises((pickle.UnpicklingError, ValueError)):
         torch.load(tmp_path / 'bad.pth')
 
 
@@ -407,6 +407,40 @@ def test_random_parameters_are_shared_by_the_frames_of_a_sample() -> None:
     before, after = outcomes(SHARE_FLIPS, 'bind_cached_randomness')
     assert 'frames were flipped' in before
     assert after == 'fine'
+
+
+def test_mmengine_loads_checkpoints_as_data(tmp_path: Path) -> None:
+    """torch runs what is in a file from a URL, and before 2.6 in any."""
+    load = f"""
+    import pathlib, torch
+    from mmengine.runner import CheckpointLoader
+    torch.hub.get_dir = lambda: {str(tmp_path)!r}
+    CheckpointLoader.load_checkpoint('https://example.com/bad.pth', logger=None)
+    """
+    (tmp_path / 'checkpoints').mkdir()
+    torch.save(
+        Malicious(exec, 'raise ValueError("run")'), tmp_path / 'checkpoints' / 'bad.pth'
+    )
+    before, after = outcomes(load, 'load_checkpoints_as_data')
+    assert before == 'run'
+    assert 'cannot be read as a checkpoint' in after
+
+
+@needs_weights_only
+def test_what_others_declare_stays(tmp_path: Path) -> None:
+    """Some cure mmengine's checkpoints themselves, by numpy's own functions."""
+    others: List[Any] = [np.ndarray, np.dtype, type(np.dtype('f8')), HistoryBuffer]
+    history = HistoryBuffer()
+    history.update(2.0)
+    torch.save(dict(loss=history, a=np.arange(2.0)), tmp_path / 'a.pth')
+    before = torch.serialization.get_safe_globals()
+    with torch.serialization.safe_globals(others):
+        loaded = torch.load(tmp_path / 'a.pth')
+    assert loaded['loss'].mean() == 2
+    assert loaded['a'].tolist() == [0, 1]
+    assert set(torch.serialization.get_safe_globals()) == set(before)
+    again = pickle.loads(pickle.dumps(torch.load(tmp_path / 'a.pth')))
+    assert type(again['a']) is np.ndarray
 
 
 @pytest.mark.parametrize(

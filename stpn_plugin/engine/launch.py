@@ -260,7 +260,8 @@ def _choose_checkpoint(
 def _check_exists(checkpoint: str) -> None:
     """Raise unless a checkpoint is a file or some kind of URL."""
     if '://' not in checkpoint and not osp.isfile(checkpoint):
-        raise FileNotFoundError(f'Checkpoint {checkpoint} does not exist.')
+        what = 'is a folder' if osp.isdir(checkpoint) else 'does not exist'
+        raise FileNotFoundError(f'Checkpoint {checkpoint} {what}.')
 
 
 def _enable_visualization(cfg: Config, show: bool, show_dir: str | None) -> None:

@@ -8,26 +8,10 @@ from typing import Any, Iterator, NamedTuple
 import torch
 from torch import Tensor, nn
 
-from ..models.backbones.prompted_swin_layers import (
-    PromptedShiftWindowMSA,
-    PromptedSwinStage,
-    window_reverse,
-)
+from ..models.backbones import PatchAttention
 from ..models.prompts import AttentionPromptPredictor
 
-
-class PatchAttention(NamedTuple):
-    """Attention that the patches of a block pay to the prompts.
-
-    Attributes:
-        weights (Tensor): (B, P, H, W), the mean over the heads. Summed over the P
-            prompts, what part of its attention a patch pays to prompts.
-        uniform (float): That part, if all tokens of a window had equal attention:
-            P / (P + patches of a window).
-    """
-
-    weights: Tensor
-    uniform: float
+__all__ = ['PatchAttention', 'RecordedAttention', 'record_attention']
 
 
 class RecordedAttention(NamedTuple):
@@ -49,11 +33,12 @@ class RecordedAttention(NamedTuple):
 def record_attention(model: nn.Module) -> Iterator[RecordedAttention]:
     """Record the attention of prompts while a model runs.
 
-    The weights are computed a second time from what goes into the modules, by
-    forward hooks, which are gone after the context.
+    The weights are computed a second time from what goes into predictors and
+    backbones, by forward hooks, which are gone after the context.
 
     Args:
-        model (nn.Module): A model with prompted Swin blocks.
+        model (nn.Module): A model with a backbone that lets one at its blocks
+            (:class:`~stpn_plugin.models.backbones.BlockPromptable`).
 
     Yields:
         RecordedAttention: Filled, and overwritten, by every forward.
@@ -69,11 +54,9 @@ def record_attention(model: nn.Module) -> Iterator[RecordedAttention]:
     for name, module in model.named_modules():
         if isinstance(module, AttentionPromptPredictor):
             handles.append(module.register_forward_hook(_on_predictor(recorded, name)))
-    stages = [m for m in model.modules() if isinstance(m, PromptedSwinStage)]
-    for i, stage in enumerate(stages):
-        for j, block in enumerate(stage.blocks):
-            hook = _on_attention(recorded, (i, j))
-            handles.append(block.attn.register_forward_hook(hook))
+        if hasattr(module, 'patch_attention') and hasattr(module, 'block_inputs'):
+            hook = _on_backbone(recorded)
+            handles.append(module.register_forward_hook(hook, with_kwargs=True))
     try:
         yield recorded
     finally:
@@ -92,22 +75,18 @@ def _on_predictor(recorded: RecordedAttention, name: str) -> Any:
     return hook
 
 
-def _on_attention(recorded: RecordedAttention, place: tuple[int, int]) -> Any:
+def _on_backbone(recorded: RecordedAttention) -> Any:
     @torch.no_grad()
-    def hook(module: PromptedShiftWindowMSA, args: tuple, output: Tensor) -> None:
-        tokens, (height, width) = args
-        prompts, windows, mask, padded_shape = module.windows(tokens, (height, width))
-        if prompts is None:  # a support frame
+    def hook(module: Any, args: tuple, kwargs: dict, output: Any) -> None:
+        x, prompts = _image_and_prompts(*args, **kwargs)
+        if prompts is None:  # support frames
             return
-        num_prompts = prompts.shape[1]
-        weights, _ = module.w_msa.attention(prompts, windows, mask)
-        # (B, nW, heads, P + N, P + N) to (B, nW, N, P)
-        weights = weights[:, :, :, num_prompts:, :num_prompts].mean(dim=2)
-        maps = window_reverse(weights, module.window_size, padded_shape)
-        maps = maps.roll((module.shift_size, module.shift_size), dims=(1, 2))
-        maps = maps[:, :height, :width].permute(0, 3, 1, 2)
-        recorded.patches[place] = PatchAttention(
-            maps.float().cpu(), num_prompts / (num_prompts + module.window_size**2)
-        )
+        for place, attention in module.patch_attention(x, prompts).items():
+            weights = attention.weights.float().cpu()
+            recorded.patches[place] = attention._replace(weights=weights)
 
     return hook
+
+
+def _image_and_prompts(x: Tensor, prompts: Any = None) -> tuple[Tensor, Any]:
+    return x, prompts

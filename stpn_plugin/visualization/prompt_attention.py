@@ -7,9 +7,8 @@ from typing import Sequence
 import numpy as np
 from matplotlib.figure import Figure
 from mmengine.dataset import BaseDataset
-from torch import nn
 
-from ..models.backbones.prompted_swin_layers import PromptedSwinStage
+from ..models.backbones import require_blocks
 from ..models.vid import STPN
 from .attention import record_attention
 from .attention_plots import (
@@ -18,14 +17,6 @@ from .attention_plots import (
     stage_shares,
 )
 from .video_runs import RunFrame, Video, check_frames, network_image, run_video
-
-
-def patch_strides(backbone: nn.Module) -> list[int]:
-    """Side of a patch in pixels in every stage of a Swin."""
-    strides = [backbone.patch_embed.projection.stride[0]]
-    for stage in backbone.stages[:-1]:
-        strides.append(strides[-1] * stage.downsample.sampler.stride[0])
-    return strides
 
 
 def plot_prompt_attention(
@@ -46,7 +37,8 @@ def plot_prompt_attention(
         the frames look at the prompts.
 
     Raises:
-        TypeError: If the model has no prompts, or not a prompted Swin.
+        TypeError: If the model has no prompts, or a backbone without access to its
+            blocks.
         ValueError: If the video does not have the frames, or one of them got no
             prompts.
     """
@@ -56,14 +48,10 @@ def plot_prompt_attention(
             'give the config of an STPN'
         )
     backbone = model.detector.backbone
-    if not any(isinstance(m, PromptedSwinStage) for m in backbone.modules()):
-        raise TypeError(
-            f'the attention of patches can be shown for a prompted Swin, not for '
-            f'{type(backbone).__name__}'
-        )
+    require_blocks(backbone, {}, user='pictures of attention')
     check_frames(video, frames)
     frames = sorted(set(frames))
-    strides = patch_strides(backbone)
+    strides = backbone.feat_strides
     images, shares = [], []
     figures = {}
     with record_attention(model) as recorded:

@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import hashlib
-import os
 import os.path as osp
-import pickle
-import tempfile
-import zipfile
 from typing import Any, Dict, List, Mapping, NamedTuple, Optional
 
 import torch
 from torch import Tensor
 
-from . import inert_pickle
+from ..utils.files import WholeFile, refuse_overwriting_input
+from ..utils.inert_pickle import PickleError
+from ..utils.torch_files import read_torch_file
 
 # Where trainers put weights, the better ones first: timm and others keep averaged
 # weights apart. mmengine's `state_dict` is averaged already if its EMA was on, and its
@@ -48,7 +46,13 @@ def read_checkpoint(filename: str) -> Checkpoint:
     """
     if not osp.isfile(filename):
         raise FileNotFoundError(f'checkpoint {filename} does not exist')
-    content = _load(filename)
+    with open(filename, 'rb') as file:
+        try:
+            content = read_torch_file(file, keep_foreign=True)
+        except PickleError as error:
+            raise ValueError(
+                f'{filename} cannot be read as a checkpoint: {error}'
+            ) from error
     if not isinstance(content, Mapping):
         raise ValueError(
             f'{filename} holds no dict but a {type(content).__name__}; a state dict '
@@ -68,35 +72,6 @@ def read_checkpoint(filename: str) -> Checkpoint:
     dropped += [f'{entry}.{k}'.lstrip('.') for k in source if k not in weights]
     meta = plain(content.get('meta')) if entry else None
     return Checkpoint(weights, meta if isinstance(meta, dict) else {}, dropped)
-
-
-def _load(filename: str) -> Any:
-    try:
-        if zipfile.is_zipfile(filename):
-            with zipfile.ZipFile(filename) as archive:
-                if any(name.endswith('/constants.pkl') for name in archive.namelist()):
-                    raise ValueError('it is a TorchScript archive: a program')
-        return torch.load(
-            filename,
-            map_location='cpu',
-            pickle_module=inert_pickle,
-            weights_only=False,  # what torch calls a pickle module of one's own
-        )
-    except (
-        pickle.UnpicklingError,
-        zipfile.BadZipFile,
-        AttributeError,
-        EOFError,
-        IndexError,
-        KeyError,
-        OverflowError,
-        RuntimeError,
-        TypeError,
-        ValueError,
-    ) as error:
-        raise ValueError(
-            f'{filename} cannot be read as a checkpoint: {error}'
-        ) from error
 
 
 def plain(value: Any) -> Any:
@@ -125,6 +100,7 @@ def write_checkpoint(
     weights: Mapping[str, Tensor],
     meta: Dict[str, Any],
     hash_suffix: bool = False,
+    source: Optional[str] = None,
 ) -> str:
     """Write weights, whole or not at all.
 
@@ -134,30 +110,32 @@ def write_checkpoint(
         meta: Plain data that describes it.
         hash_suffix: Append the first 8 digits of the file's SHA-256 to its
             stem, as OpenMMLab's model zoos do.
+        source: The file that the weights come from, which must not be written over.
 
     Returns:
         Path of the written file.
+
+    Raises:
+        OSError: The file cannot be written.
+        ValueError: It is the source.
     """
     # Clones: a view would bring the whole storage that it is a part of.
     state_dict = {k: v.detach().clone().contiguous() for k, v in weights.items()}
-    folder = osp.dirname(osp.abspath(filename))
-    os.makedirs(folder, exist_ok=True)
-    temporary: Optional[str] = None
+    file = WholeFile(filename)
     try:
-        with tempfile.NamedTemporaryFile(
-            dir=folder, suffix='.tmp', delete=False
-        ) as file:
-            temporary = file.name
-            torch.save(dict(meta=meta, state_dict=state_dict), file)
-        os.chmod(temporary, 0o644)
+        # By a handle: torch puts the name of a path into the file.
+        with open(file.temporary, 'wb') as handle:
+            torch.save(dict(meta=meta, state_dict=state_dict), handle)
         if hash_suffix:
             stem, extension = osp.splitext(filename)
-            filename = f'{stem}-{_sha256(temporary)[:8]}{extension or ".pth"}'
-        os.replace(temporary, filename)
-        temporary = None
-    finally:
-        if temporary is not None:
-            os.remove(temporary)
+            digest = _sha256(file.temporary)
+            filename = f'{stem}-{digest[:8]}{extension or ".pth"}'
+        if source is not None:
+            refuse_overwriting_input(source, filename)
+    except BaseException:
+        file.discard()
+        raise
+    file.keep(filename)
     return filename
 
 

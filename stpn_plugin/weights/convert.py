@@ -13,6 +13,7 @@ from ..builders import build_model
 from ..datasets.imagenet_classes import IMAGENET_VID_CLASSES
 from ..models.backbones import STPNSwinTransformer
 from ..models.backbones.swin_checkpoint import DERIVED_BUFFERS
+from ..utils.files import refuse_overwriting_input
 from ..version import __version__
 from .checkpoint_file import read_checkpoint, write_checkpoint
 from .names import BACKBONE, is_backbone_alone, rename
@@ -179,8 +180,10 @@ def convert_checkpoint(
 
     Raises:
         FileNotFoundError: There is no such source.
-        ValueError: The source is no checkpoint, or nothing of it can be used.
+        ValueError: The source is no checkpoint, nothing of it can be used, or it is
+            the target.
     """
+    refuse_overwriting_input(source, target)
     checkpoint = read_checkpoint(source)
     model = None if config is None else build_model(config)
     conversion = convert_weights(checkpoint.weights, model, backbone_only)

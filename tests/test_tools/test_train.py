@@ -134,6 +134,11 @@ def test_missing_files(config: Path) -> None:
         train_cfg(config, '--resume', 'no.pth')
     with pytest.raises(FileNotFoundError, match='no.pth does not exist'):
         train_cfg(config, '--cfg-options', 'load_from=no.pth')
+    with pytest.raises(FileNotFoundError, match='is a folder'):
+        train_cfg(config, '--resume', config.parent)
+    nobody = 'http://127.0.0.1:9/no.pth'  # the port is reserved
+    with pytest.raises(ValueError, match=f'{nobody} cannot be read'):
+        run_tool('train.py', config, '--cfg-options', f'load_from={nobody}')
 
 
 @pytest.fixture(scope='session')

@@ -99,13 +99,18 @@ def test_every_patch_is_in_its_place(detector: Detector, images: tuple) -> None:
     assert {module.shift_size > 0 for module in blocks.values()} == {False, True}
     for place, module in blocks.items():
         tokens, (height, width) = calls[place]
-        prompts, windows, mask, _ = module.windows(tokens, (height, width))
+        prompts, windows, grid = module.windows(tokens, (height, width))
         with torch.no_grad():
-            weights, _ = module.w_msa.attention(prompts, windows, mask)
-        weights = weights.mean(2)[:, :, NUM_PROMPTS:, :NUM_PROMPTS]
+            bias, kinds = module.biases(NUM_PROMPTS, grid)
+            bias = bias if kinds is None else bias[kinds].repeat(2, 1, 1, 1)
+            shared = module.w_msa.qkv(prompts)
+            q, k, _ = module.w_msa.queries_keys_values(shared, windows)
+            scores = module.w_msa.scale * q @ k.transpose(-1, -2) + bias
+        weights = scores.softmax(-1).mean(1).unflatten(0, windows.shape[:2])
+        weights = weights[:, :, NUM_PROMPTS:, :NUM_PROMPTS]
         # The numbers of the patches, 0 for padding, go the way of the tokens.
         numbers = torch.arange(1.0, height * width + 1)[None, :, None]
-        _, numbers, _, _ = module.windows(numbers, (height, width))
+        _, numbers, _ = module.windows(numbers, (height, width))
         numbers = numbers[0, ..., 0]
         recorded_at = recorded.patches[place].weights.flatten(2)
         for window, slot in torch.nonzero(numbers).tolist():
@@ -113,6 +118,29 @@ def test_every_patch_is_in_its_place(detector: Detector, images: tuple) -> None:
             assert torch.allclose(
                 recorded_at[:, :, patch], weights[:, window, slot], atol=1e-6
             ), (place, window, slot)
+
+
+def test_any_backbone_with_access_to_its_blocks() -> None:
+    torch.manual_seed(0)
+    detector = Detector()
+    detector.backbone = MODELS.build(
+        dict(
+            type='STPNPyramidVisionTransformerV2',
+            embed_dims=16,
+            num_layers=[1, 2, 1, 1],
+            num_heads=[1, 2, 4, 8],
+            mlp_ratios=[2, 2, 2, 2],
+        )
+    )
+    detector.eval()
+    img, refs = torch.randn(2, 3, 64, 96), torch.randn(1, 4, 3, 64, 96)
+    with torch.no_grad(), record_attention(detector) as recorded:
+        outs = detector(img, refs)
+    assert list(recorded.patches) == [(0, 0), (1, 0), (1, 1), (2, 0), (3, 0)]
+    for (stage, _), (weights, uniform) in recorded.patches.items():
+        assert weights.shape == (2, NUM_PROMPTS, *outs[stage].shape[-2:])
+        assert uniform == NUM_PROMPTS / (NUM_PROMPTS + 2 * 3)
+    assert sorted(stage_shares(recorded.patches)) == [0, 1, 2, 3]
 
 
 def test_equal_attention(detector: Detector, images: tuple) -> None:

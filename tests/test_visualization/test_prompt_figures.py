@@ -178,13 +178,13 @@ def pvt(cfg: Config) -> Config:
     return cfg
 
 
-def test_other_backbones_are_compared_without_attention(
+def test_other_backbones_are_drawn_too(
     pvt: Config, results: Path, tmp_path: Path
 ) -> None:
     detector = MODELS.build(pvt.model).eval()
     dataset = build_dataset(pvt)
-    with pytest.raises(TypeError, match='not for STPNPyramid'):
-        plot_prompt_attention(detector, dataset, find_video(dataset), [0])
+    figures = plot_prompt_attention(detector, dataset, find_video(dataset), [0])
+    assert list(figures) == ['stages']
     torch.save(dict(state_dict=detector.state_dict()), tmp_path / 'pvt.pth')
     run = load_saved_run(pvt, str(results))
     path = tmp_path / 'report.html'
@@ -192,6 +192,14 @@ def test_other_backbones_are_compared_without_attention(
         str(path), pvt, [run], (), str(tmp_path / 'pvt.pth'), num_frames=1
     )
     assert missing == ['Training']
-    content = path.read_text()
-    assert 'prompted Swin, not for STPNPyramid' in content
-    assert 'score with prompts' in content
+    assert 'score with prompts' in path.read_text()
+
+
+def test_backbones_without_access_to_blocks_are_refused(
+    detector: STPN, cfg: Config, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    dataset = build_dataset(cfg)
+    backbone = type(detector.detector.backbone)
+    monkeypatch.delattr(backbone.__mro__[1], 'patch_attention')
+    with pytest.raises(TypeError, match='pictures of attention.*patch_attention'):
+        plot_prompt_attention(detector, dataset, find_video(dataset), [0])

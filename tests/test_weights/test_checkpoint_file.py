@@ -16,8 +16,12 @@ import torch
 from mmengine.config import ConfigDict
 from mmengine.logging import HistoryBuffer
 
-from stpn_plugin.weights import read_checkpoint, write_checkpoint
-from stpn_plugin.weights.inert_pickle import Inert
+from stpn_plugin.weights import (
+    convert_checkpoint,
+    publish_checkpoint,
+    read_checkpoint,
+    write_checkpoint,
+)
 
 WEIGHT = torch.arange(6.0).view(2, 3)
 FORMATS = pytest.mark.parametrize('zipped', [True, False], ids=['zip', 'legacy'])
@@ -136,15 +140,6 @@ def test_foreign_objects_are_left_out(tmp_path: Path, zipped: bool) -> None:
     assert checkpoint.dropped == ['optimizer', 'message_hub']
 
 
-def test_stand_in_takes_everything() -> None:
-    stand_in = Inert(1, a=2)
-    stand_in.append(1)
-    stand_in.extend([1])
-    stand_in['a'] = 1
-    assert isinstance(stand_in(1), Inert)
-    assert not vars(stand_in)
-
-
 @pytest.mark.parametrize(
     'content, dropped',
     [
@@ -226,3 +221,20 @@ def test_written_files_are_clean(tmp_path: Path) -> None:
         row=(1, 1000), column=(1000,)
     )
     assert not any(v.requires_grad for v in checkpoint['state_dict'].values())
+
+
+@pytest.mark.parametrize('link', [False, True])
+def test_output_that_is_the_input(tmp_path: Path, link: bool) -> None:
+    path = save(tmp_path / 'a.pth', dict(state_dict=dict(weight=WEIGHT)))
+    before = Path(path).read_bytes()
+    output = str(tmp_path / 'link.pth') if link else path
+    if link:
+        os.symlink(path, output)
+    for function in (convert_checkpoint, publish_checkpoint):
+        with pytest.raises(ValueError, match='itself: give it another name'):
+            function(path, output)
+    # A published file's name follows from its content.
+    published = publish_checkpoint(path, str(tmp_path / 'b.pth'))
+    with pytest.raises(ValueError, match='itself: give it another name'):
+        publish_checkpoint(published, str(tmp_path / 'b.pth'))
+    assert Path(path).read_bytes() == before

@@ -14,7 +14,7 @@ names and their initialisation stay mmdet's.
 
 from __future__ import annotations
 
-from typing import Iterable, Tuple
+from typing import Iterable, Optional, Tuple
 
 import torch
 import torch.nn.functional as F
@@ -26,6 +26,8 @@ from mmdet.models.backbones.pvt import (
 )
 from mmdet.models.layers import PatchEmbed, nchw_to_nlc, nlc_to_nchw
 from torch import Tensor, nn
+
+from .promptable import PatchAttention
 
 
 def convolve_constant(conv: nn.Conv2d, x: Tensor) -> Tensor:
@@ -116,10 +118,14 @@ class PromptedSpatialReductionAttention(nn.Module):
 
     Args:
         attention: The built mmdet layer whose parameters are adopted.
+        fused_attention: Whether torch's fused attention may be used.
     """
 
-    def __init__(self, attention: SpatialReductionAttention) -> None:
+    def __init__(
+        self, attention: SpatialReductionAttention, fused_attention: bool
+    ) -> None:
         super().__init__()
+        self.fused_attention = fused_attention
         self.sr_ratio = attention.sr_ratio
         self.attn = attention.attn
         self.proj_drop = attention.proj_drop
@@ -128,15 +134,39 @@ class PromptedSpatialReductionAttention(nn.Module):
             self.sr = attention.sr
             self.norm = attention.norm
 
-    def forward(self, tokens: Tensor, hw_shape: Tuple[int, int]) -> Tensor:
-        """Attend; tokens (B, P + H * W, C) in, the same shape out."""
+    def _attend(
+        self, tokens: Tensor, hw_shape: Tuple[int, int], need_weights: bool
+    ) -> Tuple[Tensor, Optional[Tensor]]:
+        """Attended tokens, and the weights (B, P + H * W, P + H' * W') if needed."""
         reduced = tokens
         if self.sr_ratio > 1:
             reduced, _ = convolve([self.sr], tokens, hw_shape)
             reduced = self.norm(reduced)
         reduced = reduced.transpose(0, 1)
-        out, _ = self.attn(tokens.transpose(0, 1), reduced, reduced)
-        return self.dropout_layer(self.proj_drop(out.transpose(0, 1)))
+        out, weights = self.attn(
+            tokens.transpose(0, 1), reduced, reduced, need_weights=need_weights
+        )
+        return out.transpose(0, 1), weights
+
+    def forward(self, tokens: Tensor, hw_shape: Tuple[int, int]) -> Tensor:
+        """Attend; tokens (B, P + H * W, C) in, the same shape out."""
+        # torch takes its fused kernel where no weights are asked for. Where they
+        # are dropped, the random numbers are to be those of the explicit form.
+        drops = self.attn.training and self.attn.dropout > 0
+        need_weights = drops or not self.fused_attention
+        out, _ = self._attend(tokens, hw_shape, need_weights)
+        return self.dropout_layer(self.proj_drop(out))
+
+    def patch_attention(
+        self, tokens: Tensor, hw_shape: Tuple[int, int]
+    ) -> PatchAttention:
+        """What each patch pays to each prompt."""
+        num_prompts = tokens.shape[1] - hw_shape[0] * hw_shape[1]
+        _, weights = self._attend(tokens, hw_shape, need_weights=True)
+        assert weights is not None
+        num_keys = weights.shape[2]
+        weights = weights[:, num_prompts:, :num_prompts].transpose(1, 2)
+        return PatchAttention(weights.unflatten(2, hw_shape), num_prompts / num_keys)
 
 
 class PromptedMixFFN(nn.Module):
@@ -166,13 +196,16 @@ class PromptedPVTLayer(nn.Module):
     Args:
         layer: The built mmdet layer whose parameters are adopted.
         with_cp: Whether to recompute activations in the backward pass.
+        fused_attention: Whether torch's fused attention may be used.
     """
 
-    def __init__(self, layer: PVTEncoderLayer, with_cp: bool) -> None:
+    def __init__(
+        self, layer: PVTEncoderLayer, with_cp: bool, fused_attention: bool
+    ) -> None:
         super().__init__()
         self.with_cp = with_cp
         self.norm1 = layer.norm1
-        self.attn = PromptedSpatialReductionAttention(layer.attn)
+        self.attn = PromptedSpatialReductionAttention(layer.attn, fused_attention)
         self.norm2 = layer.norm2
         self.ffn = PromptedMixFFN(layer.ffn)
 
@@ -185,3 +218,9 @@ class PromptedPVTLayer(nn.Module):
         if self.with_cp and tokens.requires_grad:
             return cp.checkpoint(self._forward, tokens, hw_shape, use_reentrant=False)
         return self._forward(tokens, hw_shape)
+
+    def patch_attention(
+        self, tokens: Tensor, hw_shape: Tuple[int, int]
+    ) -> PatchAttention:
+        """What each patch pays to each prompt; arguments as for :meth:`forward`."""
+        return self.attn.patch_attention(self.norm1(tokens), hw_shape)

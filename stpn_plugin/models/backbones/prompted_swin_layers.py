@@ -10,7 +10,6 @@ names and their initialisation stay mmdet's.
 
 from __future__ import annotations
 
-from functools import lru_cache
 from typing import Optional, Sequence, Tuple
 
 import torch
@@ -26,62 +25,50 @@ from mmdet.models.backbones.swin import (
 from mmengine.model import ModuleList
 from torch import Tensor, nn
 
+from .attention import attend, attention_weights, is_traced, join, pieces
+from .promptable import PatchAttention
 
-@lru_cache(maxsize=32)
-def shifted_window_mask(
-    height: int,
-    width: int,
-    window_size: int,
-    shift_size: int,
-    num_prompts: int,
-    device: torch.device,
-) -> Tensor:
-    """Additive mask that keeps wrapped-around patches of a window apart.
 
-    It depends on the shape alone and is kept for the shapes used last. Rows
-    and columns of prompts are zero: a prompt sees, and is seen by, all.
+def border_masks(window_size: int, shift_size: int) -> Tensor:
+    """Additive masks that keep wrapped-around patches of a window apart.
+
+    Only windows of the last row and of the last column hold such patches, so
+    four masks serve maps of any size.
 
     Args:
-        height: Height of the padded map, a multiple of ``window_size``.
-        width: Width of the padded map, a multiple of ``window_size``.
         window_size: Side of a window in patches.
         shift_size: Cyclic shift in patches.
-        num_prompts: Number of prompts in front of each window's patches.
-        device: Where the mask is needed.
 
     Returns:
-        Tensor of shape (nW, 1, P + N, P + N), 0 or -100, with
-        ``N = window_size ** 2`` and nW windows.
+        Tensor of shape (4, 1, N, N), 0 or -100, with ``N = window_size ** 2``:
+        for windows inside, in the last column, in the last row, in both.
     """
-
-    def regions(size: int) -> Tensor:
-        # 0: untouched windows, 1: last window's own part, 2: wrapped part
-        position = torch.arange(size, device=device)
-        return (position >= size - window_size).long() + (position >= size - shift_size)
-
-    # A mask first needed in inference mode must serve training later on.
-    with torch.inference_mode(False):
-        region = 3 * regions(height)[:, None] + regions(width)[None, :]
-        region = window_partition(region[None, :, :, None], window_size)
-        region = region.flatten(0, 1).flatten(1)  # (nW, N)
-        apart = region[:, :, None] != region[:, None, :]
-        mask = torch.zeros(apart.shape, device=device).masked_fill_(apart, -100.0)
-        return F.pad(mask, (num_prompts, 0, num_prompts, 0)).unsqueeze(1)
+    wrapped = torch.arange(window_size) >= window_size - shift_size
+    rows = wrapped.long().repeat_interleave(window_size)  # (N,)
+    columns = wrapped.long().repeat(window_size)
+    regions = torch.stack((0 * rows, columns, 2 * rows, 2 * rows + columns))
+    apart = regions[:, :, None] != regions[:, None, :]
+    return torch.where(apart, -100.0, 0.0).unsqueeze(1)
 
 
-def window_partition(x: Tensor, window_size: int) -> Tensor:
-    """Cut maps (B, H, W, C) into windows (B, nW, window_size ** 2, C)."""
-    b, h, w, c = x.shape
-    x = x.view(b, h // window_size, window_size, w // window_size, window_size, c)
-    return x.permute(0, 1, 3, 2, 4, 5).reshape(b, -1, window_size**2, c)
+def border_kinds(rows: int, columns: int, device: torch.device) -> Tensor:
+    """Which of :func:`border_masks` each of (rows x columns) windows needs."""
+    last_row = torch.arange(rows, device=device) == rows - 1
+    last_column = torch.arange(columns, device=device) == columns - 1
+    return (2 * last_row.long()[:, None] + last_column.long()).flatten()
 
 
-def window_reverse(windows: Tensor, window_size: int, hw_shape: Tuple) -> Tensor:
-    """Merge windows (B, nW, window_size ** 2, C) into maps (B, H, W, C)."""
-    h, w = hw_shape
-    b, _, _, c = windows.shape
-    x = windows.view(b, h // window_size, w // window_size, window_size, window_size, c)
-    return x.permute(0, 1, 3, 2, 4, 5).reshape(b, h, w, c)
+def window_partition(x: Tensor, grid: Tuple[int, int], window_size: int) -> Tensor:
+    """Cut maps (B, H, W, C) into a grid of windows (B, nW, window_size ** 2, C)."""
+    rows, columns = grid
+    x = x.unflatten(2, (columns, window_size)).unflatten(1, (rows, window_size))
+    return x.transpose(2, 3).flatten(3, 4).flatten(1, 2)
+
+
+def window_reverse(windows: Tensor, grid: Tuple[int, int], window_size: int) -> Tensor:
+    """Merge a grid of windows (B, nW, window_size ** 2, C) into maps (B, H, W, C)."""
+    x = windows.unflatten(2, (window_size, window_size)).unflatten(1, grid)
+    return x.transpose(2, 3).flatten(3, 4).flatten(1, 2)
 
 
 class PromptedWindowMSA(nn.Module):
@@ -98,10 +85,12 @@ class PromptedWindowMSA(nn.Module):
 
     Args:
         msa: The built mmdet layer whose parameters are adopted.
+        fused_attention: Whether torch's fused attention may be used.
     """
 
-    def __init__(self, msa: WindowMSA) -> None:
+    def __init__(self, msa: WindowMSA, fused_attention: bool) -> None:
         super().__init__()
+        self.fused_attention = fused_attention
         self.num_heads = msa.num_heads
         self.scale = msa.scale
         self.relative_position_bias_table = msa.relative_position_bias_table
@@ -111,63 +100,65 @@ class PromptedWindowMSA(nn.Module):
         self.proj = msa.proj
         self.proj_drop = msa.proj_drop
 
-    def position_bias(self, num_prompts: int) -> Tensor:
-        """Relative position bias (heads, P + N, P + N), zero for prompts."""
-        index = self.relative_position_index
-        bias = self.relative_position_bias_table[index.view(-1)]
-        bias = bias.view(*index.shape, -1).permute(2, 0, 1)
-        return F.pad(bias, (num_prompts, 0, num_prompts, 0)).contiguous()
-
-    def attention(
-        self, prompts: Optional[Tensor], windows: Tensor, mask: Optional[Tensor]
-    ) -> Tuple[Tensor, Tensor]:
-        """Attention weights, and the values they weigh.
+    def position_bias(self, num_prompts: int, masks: Tensor) -> Tensor:
+        """Relative position bias with masks, zero for prompts.
 
         Args:
-            prompts: (B, P, C), or None.
-            windows: (B, nW, N, C).
-            mask: (nW, 1, P + N, P + N), or None.
+            num_prompts: Number of prompts P.
+            masks: (K, 1, N, N).
 
         Returns:
-            Weights (B, nW, heads, P + N, P + N) and values
-            (B, nW, heads, P + N, C / heads); prompts come first.
+            Tensor of shape (K, heads, P + N, P + N).
+        """
+        index = self.relative_position_index
+        bias = self.relative_position_bias_table[index.view(-1)]
+        bias = bias.view(*index.shape, -1).permute(2, 0, 1) + masks
+        return F.pad(bias, (num_prompts, 0, num_prompts, 0))
+
+    def queries_keys_values(
+        self, shared: Optional[Tensor], windows: Tensor
+    ) -> Tuple[Tensor, ...]:
+        """Project windows, and put the projected prompts in front of each.
+
+        Args:
+            shared: ``qkv`` of the prompts, (B, P, 3C), or None.
+            windows: (B, nW, N, C).
+
+        Returns:
+            Three tensors (B * nW, heads, P + N, C / heads).
         """
         qkv = self.qkv(windows)
-        num_prompts = 0
-        if prompts is not None:
-            num_prompts = prompts.shape[1]
-            shared = self.qkv(prompts).unsqueeze(1)  # (B, 1, P, 3C)
-            shared = shared.expand(-1, windows.shape[1], -1, -1)
+        if shared is not None:
+            shared = shared.unsqueeze(1).expand(-1, windows.shape[1], -1, -1)
             qkv = torch.cat((shared, qkv), dim=2)
-        qkv = qkv.unflatten(-1, (3, self.num_heads, -1))
-        q, k, v = qkv.permute(3, 0, 1, 4, 2, 5).unbind(0)
-        scores = (q * self.scale) @ k.transpose(-2, -1)
-        scores = scores + self.position_bias(num_prompts)
-        if mask is not None:
-            scores = scores + mask
-        return scores.softmax(dim=-1), v
+        qkv = qkv.flatten(0, 1).unflatten(-1, (3, self.num_heads, -1))
+        return qkv.permute(2, 0, 3, 1, 4).unbind(0)
 
     def forward(
-        self, prompts: Optional[Tensor], windows: Tensor, mask: Optional[Tensor] = None
+        self, shared: Optional[Tensor], windows: Tensor, bias: Tensor
     ) -> Tuple[Optional[Tensor], Tensor]:
         """Attend within each window.
 
         Args:
-            prompts: Prompts of each image (B, P, C), or None.
+            shared: ``qkv`` of the prompts of each image, (B, P, 3C), or None.
             windows: Patches by window (B, nW, N, C).
-            mask: Additive mask (nW, 1, P + N, P + N) of shifted windows.
+            bias: (1 or B * nW, heads, P + N, P + N).
 
         Returns:
-            Updated prompts (B, P, C) or None, and windows (B, nW, N, C).
+            What each prompt becomes in each window, before the output
+            projection, (B, nW, P, C) or None; and windows (B, nW, N, C).
         """
-        weights, values = self.attention(prompts, windows, mask)
-        out = self.attn_drop(weights) @ values
-        out = out.transpose(2, 3).flatten(3)  # (B, nW, P + N, C)
-        if prompts is None:
+        q, k, v = self.queries_keys_values(shared, windows)
+        drops = self.attn_drop.training and self.attn_drop.p > 0
+        dropout = self.attn_drop if drops else None
+        out = attend(q, k, v, bias, self.scale, dropout, self.fused_attention)
+        out = out.transpose(1, 2).flatten(2)  # (B * nW, P + N, C)
+        out = out.unflatten(0, windows.shape[:2])
+        if shared is None:
             return None, self.proj_drop(self.proj(out))
-        num_prompts = prompts.shape[1]
-        prompts = self.proj_drop(self.proj(out[:, :, :num_prompts].mean(dim=1)))
-        return prompts, self.proj_drop(self.proj(out[:, :, num_prompts:]))
+        num_prompts = shared.shape[1]
+        patches = self.proj_drop(self.proj(out[:, :, num_prompts:]))
+        return out[:, :, :num_prompts], patches
 
 
 class PromptedShiftWindowMSA(nn.Module):
@@ -178,18 +169,25 @@ class PromptedShiftWindowMSA(nn.Module):
 
     Args:
         msa: The built mmdet layer whose parameters are adopted.
+        fused_attention: Whether torch's fused attention may be used.
     """
 
-    def __init__(self, msa: ShiftWindowMSA) -> None:
+    masks: Tensor
+
+    def __init__(self, msa: ShiftWindowMSA, fused_attention: bool) -> None:
         super().__init__()
         self.window_size = msa.window_size
         self.shift_size = msa.shift_size
-        self.w_msa = PromptedWindowMSA(msa.w_msa)
+        self.w_msa = PromptedWindowMSA(msa.w_msa, fused_attention)
         self.drop = msa.drop
+        masks = border_masks(self.window_size, self.shift_size)
+        if self.shift_size == 0:
+            masks = masks[:1]
+        self.register_buffer('masks', masks, persistent=False)
 
     def windows(
         self, tokens: Tensor, hw_shape: Tuple[int, int]
-    ) -> Tuple[Optional[Tensor], Tensor, Optional[Tensor], Tuple[int, int]]:
+    ) -> Tuple[Optional[Tensor], Tensor, Tuple[int, int]]:
         """Split tokens into prompts and shifted windows.
 
         Args:
@@ -197,41 +195,92 @@ class PromptedShiftWindowMSA(nn.Module):
             hw_shape: (H, W) of the patches.
 
         Returns:
-            Prompts (B, P, C) or None, windows (B, nW, N, C), their mask, and
-            the (H, W) of the padded map.
+            Prompts (B, P, C) or None, windows (B, nW, N, C) and the number of
+            rows and columns of windows.
         """
         h, w = hw_shape
         num_prompts = tokens.shape[1] - h * w
         prompts = tokens[:, :num_prompts] if num_prompts else None
         patches = tokens[:, num_prompts:].unflatten(1, hw_shape)
-        patches = F.pad(
-            patches, (0, 0, 0, -w % self.window_size, 0, -h % self.window_size)
-        )
-        padded_shape = (patches.shape[1], patches.shape[2])
-        mask = None
+        size = self.window_size
+        grid = (-(-h // size), -(-w // size))
+        patches = F.pad(patches, (0, 0, 0, grid[1] * size - w, 0, grid[0] * size - h))
         if self.shift_size > 0:
             patches = patches.roll((-self.shift_size, -self.shift_size), dims=(1, 2))
-            mask = shifted_window_mask(
-                *padded_shape,
-                self.window_size,
-                self.shift_size,
-                num_prompts,
-                patches.device,
-            )
-        return prompts, window_partition(patches, self.window_size), mask, padded_shape
+        return prompts, window_partition(patches, grid, size), grid
+
+    def maps(
+        self, windows: Tensor, grid: Tuple[int, int], hw_shape: Tuple[int, int]
+    ) -> Tensor:
+        """Merge shifted windows (B, nW, N, C) into maps (B, H, W, C)."""
+        maps = window_reverse(windows, grid, self.window_size)
+        if self.shift_size > 0:
+            maps = maps.roll((self.shift_size, self.shift_size), dims=(1, 2))
+        h, w = hw_shape
+        if is_traced():
+            # A slice, whose strides tell whether there was padding, would bind
+            # an exported graph to sizes with padding or to sizes without.
+            maps = maps.index_select(1, torch.arange(h, device=maps.device))
+            return maps.index_select(2, torch.arange(w, device=maps.device))
+        return maps[:, :h, :w]
+
+    def biases(
+        self, num_prompts: int, grid: Tuple[int, int]
+    ) -> Tuple[Tensor, Optional[Tensor]]:
+        """Bias of every kind of window, and the kind of each.
+
+        Args:
+            num_prompts: Number of prompts P.
+            grid: Number of rows and columns of windows.
+
+        Returns:
+            Tensor (K, heads, P + N, P + N) and (nW,); or
+            (1, heads, P + N, P + N) and None where all windows are alike.
+        """
+        bias = self.w_msa.position_bias(num_prompts, self.masks)
+        if self.shift_size == 0:
+            return bias, None
+        return bias, border_kinds(*grid, device=bias.device)
 
     def forward(self, tokens: Tensor, hw_shape: Tuple[int, int]) -> Tensor:
         """Attend; tokens (B, P + H * W, C) in, the same shape out."""
-        h, w = hw_shape
-        prompts, windows, mask, padded_shape = self.windows(tokens, hw_shape)
-        prompts, windows = self.w_msa(prompts, windows, mask)
-        patches = window_reverse(windows, self.window_size, padded_shape)
-        if self.shift_size > 0:
-            patches = patches.roll((self.shift_size, self.shift_size), dims=(1, 2))
-        patches = patches[:, :h, :w].flatten(1, 2)
+        prompts, windows, grid = self.windows(tokens, hw_shape)
+        num_prompts = 0 if prompts is None else prompts.shape[1]
+        shared = None if prompts is None else self.w_msa.qkv(prompts)
+        bias, kinds = self.biases(num_prompts, grid)
+
+        width = 3 * tokens.shape[-1] * (num_prompts + windows.shape[2])
+        part_bias = bias
+        seen, attended = [], []
+        for part in pieces(windows, width):
+            if kinds is not None:
+                part_bias = bias[kinds[part]].repeat(windows.shape[0], 1, 1, 1)
+            out, patches = self.w_msa(shared, windows[:, part], part_bias)
+            seen.append(out)
+            attended.append(patches)
+        patches = self.maps(join(attended), grid, hw_shape).flatten(1, 2)
         if prompts is not None:
+            mean = join(seen).mean(dim=1)
+            prompts = self.w_msa.proj_drop(self.w_msa.proj(mean))
             patches = torch.cat((prompts, patches), dim=1)
         return self.drop(patches)
+
+    def patch_attention(
+        self, tokens: Tensor, hw_shape: Tuple[int, int]
+    ) -> PatchAttention:
+        """What each patch pays to each prompt, of which there must be some."""
+        prompts, windows, grid = self.windows(tokens, hw_shape)
+        assert prompts is not None
+        num_prompts = prompts.shape[1]
+        q, k, _ = self.w_msa.queries_keys_values(self.w_msa.qkv(prompts), windows)
+        bias, kinds = self.biases(num_prompts, grid)
+        if kinds is not None:
+            bias = bias[kinds].repeat(windows.shape[0], 1, 1, 1)
+        weights = attention_weights(q * self.w_msa.scale, k, bias).mean(dim=1)
+        weights = weights[:, num_prompts:, :num_prompts]  # (B * nW, N, P)
+        maps = self.maps(weights.unflatten(0, windows.shape[:2]), grid, hw_shape)
+        uniform = num_prompts / (num_prompts + windows.shape[2])
+        return PatchAttention(maps.permute(0, 3, 1, 2), uniform)
 
 
 class PromptedSwinBlock(nn.Module):
@@ -242,25 +291,34 @@ class PromptedSwinBlock(nn.Module):
 
     Args:
         block: The built mmdet layer whose parameters are adopted.
+        fused_attention: Whether torch's fused attention may be used.
     """
 
-    def __init__(self, block: SwinBlock) -> None:
+    def __init__(self, block: SwinBlock, fused_attention: bool) -> None:
         super().__init__()
         self.with_cp = block.with_cp
         self.norm1 = block.norm1
-        self.attn = PromptedShiftWindowMSA(block.attn)
+        self.attn = PromptedShiftWindowMSA(block.attn, fused_attention)
         self.norm2 = block.norm2
         self.ffn = block.ffn
 
     def _forward(self, tokens: Tensor, hw_shape: Tuple[int, int]) -> Tensor:
         tokens = self.attn(self.norm1(tokens), hw_shape) + tokens
-        return self.ffn(self.norm2(tokens), identity=tokens)
+        width = self.ffn.feedforward_channels
+        parts = [tokens[:, part] for part in pieces(tokens, width)]
+        return join([self.ffn(self.norm2(part), identity=part) for part in parts])
 
     def forward(self, tokens: Tensor, hw_shape: Tuple[int, int]) -> Tensor:
         """Tokens (B, P + H * W, C) in, the same shape out."""
         if self.with_cp and tokens.requires_grad:
             return cp.checkpoint(self._forward, tokens, hw_shape, use_reentrant=False)
         return self._forward(tokens, hw_shape)
+
+    def patch_attention(
+        self, tokens: Tensor, hw_shape: Tuple[int, int]
+    ) -> PatchAttention:
+        """What each patch pays to each prompt; arguments as for :meth:`forward`."""
+        return self.attn.patch_attention(self.norm1(tokens), hw_shape)
 
 
 class PromptedPatchMerging(nn.Module):
@@ -320,9 +378,12 @@ class PromptedSwinStage(nn.Module):
 
     Args:
         stage: The built mmdet layer whose parameters are adopted.
+        fused_attention: Whether torch's fused attention may be used.
     """
 
-    def __init__(self, stage: SwinBlockSequence) -> None:
+    def __init__(self, stage: SwinBlockSequence, fused_attention: bool) -> None:
         super().__init__()
-        self.blocks = ModuleList([PromptedSwinBlock(block) for block in stage.blocks])
+        self.blocks = ModuleList(
+            [PromptedSwinBlock(block, fused_attention) for block in stage.blocks]
+        )
         self.downsample = stage.downsample and PromptedPatchMerging(stage.downsample)

@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
-from typing import Any, List, Optional
+from itertools import accumulate
+from operator import mul
+from typing import Any, List, Tuple
 
 from mmdet.models.backbones.pvt import PyramidVisionTransformerV2
-from mmdet.models.layers import nlc_to_nchw
 from mmengine.model import BaseModule, ModuleList
 from mmtrack.registry import MODELS
 from torch import Tensor
 
+from .prompted_backbone import PromptedBackbone
 from .prompted_pvt_layers import PromptedPatchMerging, PromptedPVTLayer
-from .prompted_tokens import drop_prompts, prepend_prompts
 
 
 @MODELS.register_module()
-class STPNPyramidVisionTransformerV2(PyramidVisionTransformerV2):
+class STPNPyramidVisionTransformerV2(PromptedBackbone, PyramidVisionTransformerV2):
     """PVTv2 whose forward takes prompts.
 
     Prompts go in front of the patch tokens and are dropped from the outputs.
@@ -44,6 +45,9 @@ class STPNPyramidVisionTransformerV2(PyramidVisionTransformerV2):
     Args:
         with_cp (bool): Whether to recompute the activations of the encoder
             layers in the backward pass, to save memory. Defaults to False.
+        fused_attention (bool): Whether torch's fused attention is used, where
+            it is there and fits; it differs by rounding errors. With ``False``
+            results without prompts are mmdet's to the last bit.
         **kwargs: Those of mmdet's ``PyramidVisionTransformerV2``.
 
     Example:
@@ -53,46 +57,44 @@ class STPNPyramidVisionTransformerV2(PyramidVisionTransformerV2):
         [(2, 32, 16, 24), (2, 64, 8, 12), (2, 160, 4, 6), (2, 256, 2, 3)]
     """
 
-    def __init__(self, with_cp: bool = False, **kwargs: Any) -> None:
+    def __init__(
+        self, with_cp: bool = False, fused_attention: bool = True, **kwargs: Any
+    ) -> None:
         super().__init__(**kwargs)
         for i, (embed, layers, _) in enumerate(self.layers):
             if i > 0:  # the first one embeds images, before prompts enter
                 self.layers[i][0] = PromptedPatchMerging(embed)
             self.layers[i][1] = ModuleList(
-                [PromptedPVTLayer(layer, with_cp) for layer in layers]
+                [PromptedPVTLayer(layer, with_cp, fused_attention) for layer in layers]
             )
 
-    def forward(self, x: Tensor, prompts: Optional[Tensor] = None) -> List[Tensor]:
-        """Extract features.
+    @property
+    def feat_channels(self) -> List[int]:
+        """Channels Ci of every stage; prompts at the input have the first's."""
+        return [self.embed_dims * heads for heads in self.num_heads]
 
-        Args:
-            x: Images (B, 3, H, W).
-            prompts: Prompts (P, C1), the same for all images, or (B, P, C1).
-                ``None`` gives plain PVTv2 features.
+    @property
+    def feat_strides(self) -> List[int]:
+        """Side of a patch in pixels in every stage."""
+        return list(accumulate(self.strides, mul))
 
-        Returns:
-            Maps (B, Ci, Hi, Wi), one per stage in ``out_indices``. The result
-            for an image does not depend on the other images of the batch.
+    def stage_blocks(self, stage: int) -> ModuleList:
+        """The encoder layers of a stage."""
+        return self.layers[stage][1]
 
-        Raises:
-            TypeError: ``prompts`` is not a tensor.
-            ValueError: ``prompts`` does not fit the images in number of
-                dimensions, channels, batch size or device.
-        """
-        outs = []
-        for i, (embed, layers, norm) in enumerate(self.layers):
-            if i == 0:
-                tokens, hw_shape = embed(x)
-                if prompts is not None:
-                    tokens = prepend_prompts(prompts, tokens)
-            else:
-                tokens, hw_shape = embed(tokens, hw_shape)
-            for layer in layers:
-                tokens = layer(tokens, hw_shape)
-            tokens = norm(tokens)
-            if i in self.out_indices:
-                outs.append(nlc_to_nchw(drop_prompts(tokens, hw_shape), hw_shape))
-        return outs
+    def embed(self, x: Tensor) -> Tuple[Tensor, Tuple[int, int]]:
+        """Turn images (B, 3, H, W) into patches (B, H1 * W1, C1) and (H1, W1)."""
+        return self.layers[0][0](x)
+
+    def end_stage(self, stage: int, tokens: Tensor) -> Tensor:
+        """Norm of all tokens after a stage."""
+        return self.layers[stage][2](tokens)
+
+    def merge(
+        self, stage: int, tokens: Tensor, hw_shape: Tuple[int, int]
+    ) -> Tuple[Tensor, Tuple[int, int]]:
+        """Shrink the map in front of a stage after the first."""
+        return self.layers[stage][0](tokens, hw_shape)
 
     def init_weights(self) -> None:
         """Initialise, or load the checkpoint of ``init_cfg``.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Dict, Mapping, Optional, Tuple, Union
+from typing import Any, Dict, List, Optional, Tuple, Union
 
 import torch.nn.functional as F
 from mmdet.models.backbones.swin import SwinTransformer
@@ -13,11 +13,9 @@ from mmengine.utils import to_2tuple
 from mmtrack.registry import MODELS
 from torch import Tensor, nn
 
+from .prompted_backbone import PromptedBackbone
 from .prompted_swin_layers import PromptedSwinStage
-from .prompted_tokens import drop_prompts, prepend_prompts
 from .swin_checkpoint import fit_position_tables, swin_state_dict
-
-Prompts = Union[Tensor, Mapping[Tuple[int, int], Tensor]]
 
 ARCHS: Dict[str, Dict[str, Any]] = {
     'tiny': dict(embed_dims=96, depths=(2, 2, 6, 2), num_heads=(3, 6, 12, 24)),
@@ -29,7 +27,7 @@ ARCHS: Dict[str, Dict[str, Any]] = {
 
 
 @MODELS.register_module()
-class STPNSwinTransformer(SwinTransformer):
+class STPNSwinTransformer(PromptedBackbone, SwinTransformer):
     """Swin Transformer whose forward takes prompts.
 
     Prompts go in front of the patch tokens and are dropped from the outputs.
@@ -54,6 +52,9 @@ class STPNSwinTransformer(SwinTransformer):
             sets ``embed_dims``, ``depths`` and ``num_heads`` where they are
             not given.
         prompt_drop_rate (float): Dropout on the prompts as they enter.
+        fused_attention (bool): Whether torch's fused attention is used, where
+            it is there and fits; it differs by rounding errors. With ``False``
+            results without prompts are mmdet's to the last bit.
         **kwargs: Those of mmdet's ``SwinTransformer``. ``convert_weights``
             tells that the checkpoint of ``init_cfg`` has the names and the
             patch merging order of the Swin authors.
@@ -74,6 +75,7 @@ class STPNSwinTransformer(SwinTransformer):
         *,
         arch: Optional[str] = None,
         prompt_drop_rate: float = 0.0,
+        fused_attention: bool = True,
         **kwargs: Any,
     ) -> None:
         if arch is not None:
@@ -91,81 +93,52 @@ class STPNSwinTransformer(SwinTransformer):
             for size, patch in zip(to_2tuple(pretrain_img_size), patch_size)
         )
         self.stages: ModuleList = ModuleList(
-            [PromptedSwinStage(stage) for stage in self.stages]
+            [PromptedSwinStage(stage, fused_attention) for stage in self.stages]
         )
         self.prompt_dropout = nn.Dropout(prompt_drop_rate)
         # mmdet's class freezes in `train()` alone: too late for one who asks before
         # which parameters are trained, as DistributedDataParallel does.
         self._freeze_stages()
 
-    def forward(
-        self, x: Tensor, prompts: Optional[Prompts] = None
-    ) -> Tuple[Tensor, ...]:
-        """Extract features.
+    @property
+    def feat_channels(self) -> List[int]:
+        """Channels Ci of every stage; prompts at the input have the first's."""
+        return list(self.num_features)
 
-        Args:
-            x: Images (B, 3, H, W).
-            prompts: Prompts (P, C1), the same for all images, or (B, P, C1):
-                they enter before the first block and stay to the end. Or a
-                mapping from (stage, block) to prompts (P, Ci) or (B, P, Ci):
-                each enters before its block and leaves after it. ``None``
-                gives plain Swin features.
+    @property
+    def feat_strides(self) -> List[int]:
+        """Side of a patch in pixels in every stage."""
+        strides = [self.patch_embed.projection.stride[0]]
+        for stage in self.stages[:-1]:
+            strides.append(strides[-1] * stage.downsample.sampler.stride[0])
+        return strides
 
-        Returns:
-            Maps (B, Ci, Hi, Wi), one per stage in ``out_indices``. The result
-            for an image does not depend on the other images of the batch.
+    def stage_blocks(self, stage: int) -> ModuleList:
+        """The blocks of a stage."""
+        return self.stages[stage].blocks
 
-        Raises:
-            TypeError: Prompts are not tensors.
-            ValueError: Prompts do not fit the images in number of dimensions,
-                channels, batch size or device, or are for a block that does
-                not exist.
-        """
-        tokens, hw_shape = self.patch_embed(x)
+    def embed(self, x: Tensor) -> Tuple[Tensor, Tuple[int, int]]:
+        """Turn images (B, 3, H, W) into patches (B, H1 * W1, C1) and (H1, W1)."""
+        patches, hw_shape = self.patch_embed(x)
         if self.use_abs_pos_embed:
-            tokens = tokens + self._position_embedding(hw_shape)
-        tokens = self.drop_after_pos(tokens)
+            patches = patches + self._position_embedding(hw_shape)
+        return self.drop_after_pos(patches), hw_shape
 
-        block_prompts: Mapping[Tuple[int, int], Tensor] = {}
-        if isinstance(prompts, Mapping):
-            self._check_blocks(prompts)
-            block_prompts = prompts
-        elif prompts is not None:
-            tokens = self._prepend(prompts, tokens)
-
-        outs = []
-        for i, stage in enumerate(self.stages):
-            for j, block in enumerate(stage.blocks):
-                if (i, j) in block_prompts:
-                    tokens = self._prepend(block_prompts[i, j], tokens)
-                    tokens = drop_prompts(block(tokens, hw_shape), hw_shape)
-                else:
-                    tokens = block(tokens, hw_shape)
-            if i in self.out_indices:
-                out = getattr(self, f'norm{i}')(drop_prompts(tokens, hw_shape))
-                out = out.unflatten(1, hw_shape).permute(0, 3, 1, 2)
-                outs.append(out.contiguous())
-            if stage.downsample is not None:
-                tokens, hw_shape = stage.downsample(tokens, hw_shape)
-        return tuple(outs)
-
-    def _prepend(self, prompts: Tensor, tokens: Tensor) -> Tensor:
+    def prepend(self, prompts: Tensor, tokens: Tensor) -> Tensor:
+        """Put prompts in front of tokens, after dropout."""
         if isinstance(prompts, Tensor):  # else: the error is prepend_prompts'
             prompts = self.prompt_dropout(prompts)
-        return prepend_prompts(prompts, tokens)
+        return super().prepend(prompts, tokens)
 
-    def _check_blocks(self, prompts: Mapping) -> None:
-        blocks = [
-            (i, j)
-            for i, stage in enumerate(self.stages)
-            for j in range(len(stage.blocks))
-        ]
-        unknown = sorted(set(prompts) - set(blocks))
-        if unknown:
-            raise ValueError(
-                f'prompts are for blocks {unknown}, but the (stage, block) of this '
-                f'backbone are {blocks}'
-            )
+    def stage_output(self, stage: int, patches: Tensor) -> Tensor:
+        """Norm of patches (B, H * W, C) that leave the backbone."""
+        return getattr(self, f'norm{stage}')(patches)
+
+    def merge(
+        self, stage: int, tokens: Tensor, hw_shape: Tuple[int, int]
+    ) -> Tuple[Tensor, Tuple[int, int]]:
+        """Halve the map in front of a stage after the first."""
+        return self.stages[stage - 1].downsample(tokens, hw_shape)
 
     def _position_embedding(self, hw_shape: Tuple[int, int]) -> Tensor:
         """Absolute position embedding (1, H * W, C) for any map size."""

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Dict, Tuple, Union
+from typing import Any, Dict, Union
 
 from mmengine.model import BaseModule
-from torch import Tensor, nn
+from torch import Tensor
 
-# (stage, block) of a backbone -> tensor
-BlockTensors = Dict[Tuple[int, int], Tensor]
+from ..backbones.promptable import Block, Promptable, require_promptable
+
+BlockTensors = Dict[Block, Tensor]
 Features = Union[Tensor, BlockTensors]
 
 
@@ -23,7 +24,45 @@ class PromptSource(BaseModule):
     needs_support = True
     """Whether ``forward`` takes features of support frames."""
 
-    def support_features(self, backbone: nn.Module, imgs: Tensor) -> Features:
+    @classmethod
+    def dims_from(cls, backbone: Promptable) -> Dict[str, Any]:
+        """Arguments of the source that follow from the backbone.
+
+        A detector gives these where its config leaves them out.
+
+        Args:
+            backbone: The backbone that will be prompted.
+
+        Returns:
+            By default ``prompt_dims``, the channels of its first stage, and
+            ``in_channels``, those of its last output.
+        """
+        channels = backbone.feat_channels
+        return dict(
+            in_channels=channels[backbone.out_indices[-1]], prompt_dims=channels[0]
+        )
+
+    def check_backbone(self, backbone: Promptable) -> None:
+        """Check that the source fits the backbone it will prompt.
+
+        Args:
+            backbone: The backbone that will be prompted.
+
+        Raises:
+            TypeError: The backbone does not offer what the source needs.
+            ValueError: The source was built for other dimensions.
+        """
+        require_promptable(backbone)
+        for name, expected in PromptSource.dims_from(backbone).items():
+            found = getattr(self, name, expected)
+            if found != expected:
+                raise ValueError(
+                    f'{type(self).__name__} has {name}={found}, but its backbone, '
+                    f'{type(backbone).__name__}, needs {name}={expected}; leave '
+                    f'{name} out to have it set'
+                )
+
+    def support_features(self, backbone: Any, imgs: Tensor) -> Features:
         """Extract what ``forward`` needs to know of support frames.
 
         Args:

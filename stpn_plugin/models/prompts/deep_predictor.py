@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Sequence, Tuple
+from typing import Any, Dict, Sequence, Tuple
 
 from mmtrack.registry import MODELS
 from mmtrack.utils import ConfigType, OptMultiConfig
 from torch import Tensor, nn
-from torch.utils.hooks import RemovableHandle
 
+from ..backbones.promptable import Promptable, require_blocks
 from .base import BlockTensors, PromptSource
 
 
@@ -43,31 +43,35 @@ class DeepPromptPredictor(PromptSource):
         if not blocks:
             raise ValueError('blocks names no (stage, block) to be prompted')
         self.blocks = [(stage, block) for stage, block in blocks]
+        self.channels = list(channels)
+        missing = sorted({i for i, _ in self.blocks if i >= len(self.channels)})
+        if missing:
+            raise ValueError(
+                f'blocks names stages {missing}, but channels gives those of '
+                f'{len(self.channels)} stages'
+            )
         self.stages = nn.ModuleDict()
         for i in sorted({stage for stage, _ in self.blocks}):
             dims = dict(in_channels=channels[i], prompt_dims=channels[i])
             built = MODELS.build(dict(predictor, **dims))
             self.stages[str(i)] = nn.ModuleDict(dict(predictor=built))
 
-    def support_features(self, backbone: nn.Module, imgs: Tensor) -> BlockTensors:
+    @classmethod
+    def dims_from(cls, backbone: Promptable) -> Dict[str, Any]:
+        """``channels``, those of the backbone's stages."""
+        return dict(channels=list(backbone.feat_channels))
+
+    def check_backbone(self, backbone: Any) -> None:
+        """Check that the backbone has the blocks, with these channels."""
+        require_blocks(
+            backbone,
+            {(stage, block): self.channels[stage] for stage, block in self.blocks},
+            user=f'prompts of {type(self).__name__}',
+        )
+
+    def support_features(self, backbone: Any, imgs: Tensor) -> BlockTensors:
         """Inputs (N, Ci, h, w) of the chosen blocks, without prompts."""
-        inputs: BlockTensors = {}
-
-        def keep(stage: int, block: int) -> RemovableHandle:
-            def hook(module: nn.Module, args: Tuple) -> None:
-                tokens, hw_shape = args
-                inputs[stage, block] = tokens.transpose(1, 2).unflatten(2, hw_shape)
-
-            module = backbone.stages[stage].blocks[block]
-            return module.register_forward_pre_hook(hook)
-
-        handles = [keep(stage, block) for stage, block in self.blocks]
-        try:
-            backbone(imgs)
-        finally:
-            for handle in handles:
-                handle.remove()
-        return inputs
+        return backbone.block_inputs(imgs, self.blocks)
 
     def forward(self, support_feats: BlockTensors) -> BlockTensors:
         """Predict the prompts of each image, block by block.

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Sequence
+from typing import Any, Dict, Optional, Sequence
 
 import torch
 from mmtrack.registry import MODELS
 from mmtrack.utils import OptMultiConfig
 from torch import nn
 
+from ..backbones.promptable import Promptable, require_blocks
 from .base import Features, PromptSource
 
 
@@ -24,13 +25,14 @@ class LearnedPrompts(PromptSource):
     uniformly in ±sqrt(6 / (3 * patch_size ** 2 + prompt_dims)).
 
     Args:
-        prompt_dims (int): Channels of the backbone's first stage; they
-            double from stage to stage.
+        prompt_dims (int): Channels of the backbone's first stage.
         num_prompts (int): Number of prompts P. Defaults to 5.
         deep_depths (Sequence[int]): Number of blocks of each stage
             of the backbone, for deep prompts. Empty (default) gives
             shallow ones.
         patch_size (int): Patch size of the backbone. Defaults to 4.
+        deep_channels (Sequence[int], optional): Channels of each stage, for
+            deep prompts. By default they double from stage to stage.
         init_cfg (dict, optional): Initialization config.
     """
 
@@ -42,6 +44,7 @@ class LearnedPrompts(PromptSource):
         num_prompts: int = 5,
         deep_depths: Sequence[int] = (),
         patch_size: int = 4,
+        deep_channels: Optional[Sequence[int]] = None,
         init_cfg: OptMultiConfig = None,
     ) -> None:
         super().__init__(init_cfg)
@@ -52,13 +55,38 @@ class LearnedPrompts(PromptSource):
                 torch.empty(count, num_prompts, dims).uniform_(-bound, bound)
             )
 
+        self.prompt_dims = prompt_dims
         self.deep_depths = tuple(deep_depths)
+        if deep_channels is None:
+            deep_channels = [prompt_dims * 2**i for i in range(len(self.deep_depths))]
+        self.deep_channels = list(deep_channels)
         self.prompt_embeddings = prompts(1, prompt_dims)
         for i, depth in enumerate(self.deep_depths):
             # The first block of all has `prompt_embeddings`.
             count = depth - 1 if i == 0 else depth
-            parameter = prompts(count, prompt_dims * 2**i)
+            parameter = prompts(count, self.deep_channels[i])
             self.register_parameter(f'deep_prompt_embeddings_{i}', parameter)
+
+    @classmethod
+    def dims_from(cls, backbone: Promptable) -> Dict[str, Any]:
+        """``prompt_dims``, ``patch_size`` and ``deep_channels``."""
+        channels = list(backbone.feat_channels)
+        return dict(
+            prompt_dims=channels[0],
+            patch_size=backbone.feat_strides[0],
+            deep_channels=channels,
+        )
+
+    def check_backbone(self, backbone: Any) -> None:
+        """Check the prompts' channels and, for deep prompts, the blocks."""
+        super().check_backbone(backbone)
+        if self.deep_depths:
+            places = [(i, j) for i, n in enumerate(self.deep_depths) for j in range(n)]
+            require_blocks(
+                backbone,
+                {(i, j): self.deep_channels[i] for i, j in places},
+                user=f'deep prompts of {type(self).__name__}',
+            )
 
     def forward(self) -> Features:
         """Prompts (P, C1), or for deep ones {(stage, block): (P, Ci)}."""
