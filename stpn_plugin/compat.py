@@ -14,7 +14,7 @@ import builtins
 import logging
 import pickle
 import weakref
-from typing import Any, Dict
+from typing import Any, Callable, Dict
 
 import numpy as np
 import torch
@@ -229,7 +229,7 @@ class _BoundRandomness(cache_randomness):
         self.__dict__.update(vars(method))
         self.instance_ref = weakref.ref(instance)
 
-    def __reduce__(self) -> Tuple[Callable, Tuple[Any, str]]:
+    def __reduce__(self) -> tuple[Callable, tuple[Any, str]]:
         return _bound_randomness, (self.instance_ref(), self.__name__)
 
 
@@ -262,7 +262,7 @@ def check_annotation_files() -> None:
                 setattr(module, name, _checked(stock, keys))
 
 
-def _checked(stock: Any, image_keys: Tuple[str, ...]) -> type:
+def _checked(stock: Any, image_keys: tuple[str, ...]) -> type:
     """Make a class of COCO files check what it loads."""
     from stpn_plugin.datasets.checks import check_annotations
 
