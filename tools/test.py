@@ -30,9 +30,10 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
     parser.add_argument('--checkpoint', help='the same, as an option')
     parser.add_argument(
         '--out',
-        type=_pickle_path,
-        metavar='FILE.pkl',
-        help='write all predictions to a pickle file',
+        type=_results_path,
+        metavar='FILE.npz',
+        help='write all predictions to FILE.npz (recommended: smaller, safe to read '
+        'from others), or to FILE.pkl, a pickle as mmengine writes it',
     )
     what = parser.add_mutually_exclusive_group()
     what.add_argument(
@@ -66,9 +67,9 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
     return parser.parse_intermixed_args(argv)
 
 
-def _pickle_path(path: str) -> str:
-    if not path.endswith(('.pkl', '.pickle')):
-        raise argparse.ArgumentTypeError(f'{path} must end with .pkl or .pickle')
+def _results_path(path: str) -> str:
+    if not path.endswith(('.npz', '.pkl', '.pickle')):
+        raise argparse.ArgumentTypeError(f'{path} must end with .npz, .pkl or .pickle')
     return path
 
 

@@ -97,7 +97,7 @@ def add_saved_run_arguments(parser: argparse.ArgumentParser, several: bool) -> N
     parser.add_argument(
         'results',
         nargs='+' if several else 1,
-        help='pickle file that tools/test.py --out wrote'
+        help='file that tools/test.py --out wrote (.npz or .pkl)'
         + (', or several of one data set' if several else ''),
     )
     if several:

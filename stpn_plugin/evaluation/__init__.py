@@ -15,6 +15,7 @@ from .functional import (
 )
 from .ground_truth import VIDGroundTruth, load_vid_ground_truth
 from .metrics import DumpVideoResults, VIDMotionMetric
+from .prediction_files import read_predictions, write_predictions
 from .result_files import load_results, write_coco_json, write_vid_submission
 from .video_evaluator import MetricError, VideoEvaluator
 
@@ -36,7 +37,9 @@ __all__ = [
     'load_vid_ground_truth',
     'motion_iou',
     'nanmean',
+    'read_predictions',
     'vid_motion_ap',
     'write_coco_json',
+    'write_predictions',
     'write_vid_submission',
 ]

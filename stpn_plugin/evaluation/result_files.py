@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import contextlib
-import io
 import json
 import os
-import pickle
-from typing import Any, Iterator, Sequence, TextIO
+from typing import Any, BinaryIO, Iterator, Sequence, TextIO
 
 import numpy as np
-import torch
+
+from ..utils.inert_pickle import read_pickle
+from ..utils.stand_ins import StandInDecoder
+from ..utils.torch_files import mapped, nested_storage
+from .prediction_files import read_predictions
 
 
 def write_vid_submission(
@@ -70,14 +72,14 @@ def write_coco_json(
 
 
 def load_results(path: str) -> list[dict]:
-    """Read predictions that mmengine's ``DumpResults`` wrote.
+    """Read predictions of ``tools/test.py --out`` or mmengine's ``DumpResults``.
 
-    The file is a pickle, which may run code when it is read. So only what
-    predictions consist of (containers, numbers, arrays, tensors, and the data
-    elements of OpenMMLab) is let through.
+    Nothing in the file is run: a ``.npz`` file holds numbers and text, and of a pickle
+    only what predictions consist of is rebuilt, see :mod:`stpn_plugin.utils.stand_ins`.
+    Data elements and boxes of OpenMMLab become dicts and tensors.
 
     Args:
-        path (str): Path of the file, as given to ``tools/test.py --out``.
+        path (str): Path of the file. What it holds is told by its content.
 
     Returns:
         list[dict]: A prediction per image.
@@ -89,14 +91,19 @@ def load_results(path: str) -> list[dict]:
     """
     if not os.path.isfile(path):
         raise FileNotFoundError(f'results file {path} does not exist')
-    try:
-        with open(path, 'rb') as file:
-            results = _ResultsUnpickler(file).load()
-    except (pickle.UnpicklingError, EOFError, AttributeError, ImportError) as error:
-        raise ValueError(
-            f'cannot read predictions from {path}: {error}. It should be a file that '
-            'tools/test.py --out wrote'
-        ) from error
+    with open(path, 'rb') as file:
+        try:
+            if file.read(2) == b'PK':
+                return read_predictions(file)
+            results = _read_pickle(file)
+        except OSError:
+            raise
+        # zipfile raises nearly anything, and neither numpy nor JSON say what.
+        except Exception as error:
+            raise ValueError(
+                f'cannot read predictions from {path}: {error}. It should be a file '
+                'that tools/test.py --out wrote'
+            ) from error
     if not isinstance(results, list) or not all(isinstance(r, dict) for r in results):
         raise ValueError(
             f'{path} is not a list of predictions, as tools/test.py --out writes it'
@@ -104,47 +111,18 @@ def load_results(path: str) -> list[dict]:
     return results
 
 
-class _ResultsUnpickler(pickle.Unpickler):
-    """Unpickler that refuses what has no place in predictions."""
-
-    _ALLOWED = {
-        ('__builtin__', 'bytes'),
-        ('__builtin__', 'set'),
-        ('_codecs', 'encode'),  # bytes in the pickle protocol that mmengine uses
-        ('builtins', 'set'),
-        ('collections', 'OrderedDict'),
-        ('mmengine.structures.base_data_element', 'BaseDataElement'),
-        ('mmengine.structures.instance_data', 'InstanceData'),
-        ('mmdet.structures.bbox.horizontal_boxes', 'HorizontalBoxes'),
-        ('mmtrack.structures.track_data_sample', 'TrackDataSample'),
-        ('numpy', 'dtype'),
-        ('numpy', 'ndarray'),
-        ('numpy._core.multiarray', '_reconstruct'),
-        ('numpy._core.multiarray', 'scalar'),
-        ('numpy._core.numeric', '_frombuffer'),
-        ('numpy.core.multiarray', '_reconstruct'),
-        ('numpy.core.multiarray', 'scalar'),
-        ('numpy.core.numeric', '_frombuffer'),
-        ('torch', 'Size'),
-        ('torch', 'device'),
-        ('torch._utils', '_rebuild_tensor_v2'),
-    }
-
-    def find_class(self, module: str, name: str) -> Any:
-        if (module, name) == ('torch.storage', '_load_from_bytes'):
-            return _load_storage
-        if module == 'torch' and isinstance(getattr(torch, name, None), torch.dtype):
-            return getattr(torch, name)
-        if (module, name) not in self._ALLOWED:
-            raise pickle.UnpicklingError(f'{module}.{name} is not allowed in it')
-        if module.startswith('numpy._core') and not hasattr(np, '_core'):
-            module = module.replace('numpy._core', 'numpy.core')  # numpy 1.x
-        return super().find_class(module, name)
-
-
-def _load_storage(content: bytes) -> Any:
-    """Read a tensor's storage, which is a pickle of its own."""
-    return torch.load(io.BytesIO(content), weights_only=True)
+def _read_pickle(file: BinaryIO) -> Any:
+    with mapped(file) as content:
+        root, _ = read_pickle(content)
+        decoder = StandInDecoder(len(content), load_nested=nested_storage)
+    if not isinstance(root, list):
+        return root if isinstance(root, dict) else decoder.decode(root)
+    # One by one, each freed when it is done: stand-ins are larger than what they
+    # stand for.
+    for index, item in enumerate(root):
+        root[index] = decoder.decode(item)
+        decoder.forget()
+    return root
 
 
 def _rows(det: dict) -> Iterator[tuple]:

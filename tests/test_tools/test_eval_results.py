@@ -19,11 +19,11 @@ from tests.test_tools.conftest import last_metrics, run_tool
 TOOL = Path(stpn_plugin.__file__).parents[1] / 'tools/analysis/eval_results.py'
 
 
-@pytest.fixture
-def results(tmp_path: Path) -> str:
+@pytest.fixture(params=['npz', 'pkl'])
+def results(tmp_path: Path, request: pytest.FixtureRequest) -> str:
     """A file written as ``tools/test.py --out`` does."""
     predictions = make_predictions(write_cocovid(tmp_path / 'vid.json'))
-    path = str(tmp_path / 'results.pkl')
+    path = str(tmp_path / f'results.{request.param}')
     dump = METRICS.build(dict(type='DumpVideoResults', out_file_path=path))
     dump.process({}, predictions)
     dump.evaluate(len(predictions))
@@ -105,7 +105,7 @@ def test_tool(cfg: Config, results: str, tmp_path: Path) -> None:
 
 
 def test_agrees_with_test_run(config: Path, checkpoint: Path, tmp_path: Path) -> None:
-    results, out = tmp_path / 'results.pkl', tmp_path / 'metrics.json'
+    results, out = tmp_path / 'results.npz', tmp_path / 'metrics.json'
     names = ('--eval', 'bbox', 'motion')
     run_tool(
         'test.py', config, checkpoint, '--work-dir', tmp_path, '--out', results, *names

@@ -259,7 +259,7 @@ def test_bad_arguments(
     for args, message in (
         (('--eval', 'mAP'), "invalid choice: 'mAP'"),
         (('--format-only', '--eval', 'bbox'), 'not allowed with'),
-        (('--out', 'results.json'), 'must end with .pkl'),
+        (('--out', 'results.json'), 'must end with .npz, .pkl'),
     ):
         with pytest.raises(SystemExit):
             test_cfg(config, checkpoint, *args)

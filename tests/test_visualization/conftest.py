@@ -76,7 +76,7 @@ def predictions(data_root: Path) -> List[dict]:
 
 @pytest.fixture(scope='session')
 def results(data_root: Path, mmtrack_scope: None) -> Path:
-    path = data_root / 'stpn.pkl'
+    path = data_root / 'stpn.npz'
     dump = METRICS.build(dict(type='DumpVideoResults', out_file_path=str(path)))
     made = predictions(data_root)
     dump.process({}, made)

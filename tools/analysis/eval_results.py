@@ -19,7 +19,9 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
     """Parse the command line."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument('config', help='config file of the test run')
-    parser.add_argument('results', help='pickle file that tools/test.py --out wrote')
+    parser.add_argument(
+        'results', help='file that tools/test.py --out wrote (.npz or .pkl)'
+    )
     parser.add_argument(
         '--eval',
         nargs='+',
