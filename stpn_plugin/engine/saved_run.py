@@ -113,6 +113,14 @@ def add_saved_run_arguments(parser: argparse.ArgumentParser, several: bool) -> N
     )
 
 
+def iou(text: str) -> float:
+    """Read an IoU from a command line, where 50 may be meant as 50 %."""
+    value = float(text)
+    if not 0 < value <= 1:
+        raise argparse.ArgumentTypeError(f'{text} is not in (0, 1]')
+    return value
+
+
 def load_saved_runs(args: argparse.Namespace) -> list[SavedRun]:
     """Read the runs that a command line names.
 

@@ -10,6 +10,7 @@ from .files import (
     whole_path,
     whole_text,
 )
+from .json_files import write_json
 from .run_names import name_runs
 
 __all__ = [
@@ -24,4 +25,5 @@ __all__ = [
     'whole_binary',
     'whole_path',
     'whole_text',
+    'write_json',
 ]

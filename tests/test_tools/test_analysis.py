@@ -70,6 +70,28 @@ def test_help_comes_first(name: str, capsys: pytest.CaptureFixture) -> None:
     assert capsys.readouterr().out.startswith('usage: ')
 
 
+@pytest.mark.parametrize('name', ['plot_motion_ap', 'plot_pr', 'error_breakdown'])
+@pytest.mark.parametrize('value', ['50', '0', 'nan', 'half'])
+def test_iou_is_a_fraction(
+    name: str, value: str, capsys: pytest.CaptureFixture
+) -> None:
+    with pytest.raises(SystemExit):
+        run_tool(f'analysis/{name}.py', 'c.py', 'r.pkl', '--iou-thr', value)
+    assert '--iou-thr' in capsys.readouterr().err
+
+
+def test_ranges_without_objects(
+    config: Path, results: Path, capsys: pytest.CaptureFixture
+) -> None:
+    run_tool('analysis/plot_motion_ap.py', config, results)
+    assert 'slow none' in capsys.readouterr().out
+    run_tool('analysis/eval_results.py', config, results, '--out', 'metrics.json')
+    # No `NaN`, which only Python reads.
+    json.loads(
+        Path('metrics.json').read_text(), parse_constant=lambda name: pytest.fail(name)
+    )
+
+
 def test_names_have_to_be_as_many_as_files(config: Path, results: Path) -> None:
     with pytest.raises(ValueError, match='1 runs, but 2 names'):
         run_tool('analysis/plot_pr.py', config, results, '--names', 'a', 'b')

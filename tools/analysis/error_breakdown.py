@@ -6,15 +6,18 @@ The kinds are those of TIDE (Bolya et al., ECCV 2020).
 from __future__ import annotations
 
 import argparse
-import json
 from typing import Sequence
 
 from terminaltables import AsciiTable
 
 import stpn_plugin  # noqa: F401 (adapts the environment before mmtrack is imported)
-from stpn_plugin.engine.saved_run import add_saved_run_arguments, load_saved_runs
+from stpn_plugin.engine.saved_run import (
+    add_saved_run_arguments,
+    iou,
+    load_saved_runs,
+)
 from stpn_plugin.evaluation import error_breakdown
-from stpn_plugin.utils import whole_text
+from stpn_plugin.utils import write_json
 from stpn_plugin.visualization import plot_error_breakdown, save_figure
 
 
@@ -23,11 +26,11 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__)
     add_saved_run_arguments(parser, several=True)
     parser.add_argument(
-        '--iou-thr', type=float, default=0.5, help='least IoU of a match, default: 0.5'
+        '--iou-thr', type=iou, default=0.5, help='least IoU of a match, default: 0.5'
     )
     parser.add_argument(
         '--background-iou',
-        type=float,
+        type=iou,
         default=0.1,
         help='highest IoU of a detection of nothing, default: 0.1',
     )
@@ -58,8 +61,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         print(f'Figure written to {args.figure}')
     if args.out:
         numbers = {name: errors._asdict() for name, errors in breakdowns.items()}
-        with whole_text(args.out) as file:
-            json.dump(numbers, file, indent=2)
+        write_json(args.out, numbers)
         print(f'Numbers written to {args.out}')
 
 

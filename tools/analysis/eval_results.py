@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import json
 from typing import Sequence
 
 from mmengine.config import DictAction
@@ -12,7 +11,7 @@ import stpn_plugin  # noqa: F401 (adapts the environment before mmtrack is impor
 from stpn_plugin.engine import EVALUATOR_OF, load_config
 from stpn_plugin.engine.offline import evaluate_results
 from stpn_plugin.evaluation import MetricError, load_results
-from stpn_plugin.utils import check_writable, whole_text
+from stpn_plugin.utils import check_writable, write_json
 
 
 def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
@@ -71,8 +70,7 @@ def show_metrics(metrics: dict[str, float], path: str | None) -> None:
     for name, value in metrics.items():
         print(f'{name}: {value:.4f}')
     if path:
-        with whole_text(path) as file:
-            json.dump(metrics, file, indent=2)
+        write_json(path, metrics)
 
 
 if __name__ == '__main__':

@@ -6,7 +6,11 @@ import argparse
 from typing import Sequence
 
 import stpn_plugin  # noqa: F401 (adapts the environment before mmtrack is imported)
-from stpn_plugin.engine.saved_run import add_saved_run_arguments, load_saved_runs
+from stpn_plugin.engine.saved_run import (
+    add_saved_run_arguments,
+    iou,
+    load_saved_runs,
+)
 from stpn_plugin.evaluation import MOTION_RANGES
 from stpn_plugin.visualization import (
     mean_precision,
@@ -21,7 +25,7 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__)
     add_saved_run_arguments(parser, several=True)
     parser.add_argument(
-        '--iou-thr', type=float, default=0.5, help='IoU threshold, default: 0.5'
+        '--iou-thr', type=iou, default=0.5, help='IoU threshold, default: 0.5'
     )
     curves = parser.add_mutually_exclusive_group()
     curves.add_argument(
