@@ -13,11 +13,10 @@ from mmtrack.structures import TrackDataSample
 from mmtrack.utils import SampleList, convert_data_sample_type
 from torch import Tensor
 
+from ..prompting import GivenSupport, SupportFrames, SupportMemory, prompted
+from ..prompting.prompted import concatenate
 from ..prompts.base import PromptSource
-from .prompting import join_prompts, prompted
-from .references import GivenReferences, SupportFrames
 from .stpn import STPN
-from .support_memory import SupportMemory
 
 Levels = Tuple[Tensor, ...]
 
@@ -55,8 +54,8 @@ class STPNSelsa(STPN):
 
     Raises:
         TypeError: The detector has no RoI head, the prompts are not made from
-            the last backbone stage, or the reference policy is not
-            :class:`GivenReferences`.
+            the last backbone stage, or the support policy is not
+            :class:`GivenSupport`.
     """
 
     memory_type = SelsaMemory
@@ -77,21 +76,22 @@ class STPNSelsa(STPN):
                 f'{predictor.__name__} does not make prompts from the last backbone '
                 'stage of support frames, as STPNSelsa needs'
             )
-        if not isinstance(self.references, GivenReferences):
+        if not isinstance(self.support_policy, GivenSupport):
             raise TypeError(
                 'STPNSelsa takes its references from the data set; leave '
-                'test_cfg.references at GivenReferences'
+                'support at GivenSupport'
             )
         self.extra_frames = extra_frames
 
     def loss(
-        self, inputs: Dict[str, Tensor], data_samples: SampleList
+        self, inputs: Dict[str, Tensor], data_samples: SampleList, **kwargs: Any
     ) -> Dict[str, Tensor]:
         """RPN and RoI losses of one key frame.
 
         Args:
             inputs: ``img`` (1, 1, 3, H, W) and ``ref_img`` (1, T, 3, H, W).
             data_samples: The sample, with ``gt_instances``.
+            **kwargs: Not used.
 
         Returns:
             Losses.
@@ -114,7 +114,8 @@ class STPNSelsa(STPN):
             ref_samples = ref_samples[half:]
         else:
             stages = self.detector.backbone(imgs)
-            prompts = self.prompt_predictor(stages[-1][None].detach())
+            # The authors let this gradient through.
+            prompts = self.prompt_predictor(stages[-1][None])
             ref_x = self.detector.neck(stages)
         x = self._extract(self.key_frames(inputs), prompts)
 
@@ -139,12 +140,13 @@ class STPNSelsa(STPN):
         inputs: Dict[str, Tensor],
         data_samples: SampleList,
         rescale: bool = True,
+        **kwargs: Any,
     ) -> SampleList:
-        """Detect on frames of any videos; see :meth:`STPN.predict_with`.
+        """Detect on frames of one size, each with its video's memory.
 
         A frame joins its references as the last of them.
         """
-        prompts = join_prompts([memory.prompts for memory in memories])
+        prompts = concatenate([memory.prompts for memory in memories])
         x = self._extract(self.key_frames(inputs), prompts)
         proposals = self.detector.rpn_head.predict(x, data_samples, rescale=False)
         results = []
@@ -183,8 +185,9 @@ class STPNSelsa(STPN):
         ref_samples = _reference_samples(data_sample, len(imgs))
         if self.extra_frames:
             self._check_number(len(imgs))
-            odd = SupportFrames(frame_ids[1::2], imgs[1::2])
-            super().update(memory, odd, data_sample)
+            picks = self.prompt_frames(len(imgs))
+            chosen = SupportFrames(frame_ids[picks], imgs[picks])
+            super().update(memory, chosen, data_sample)
             memory.ref_x = self._extract(imgs[::2], memory.prompts)
             ref_samples = ref_samples[::2]
         else:
@@ -194,6 +197,10 @@ class STPNSelsa(STPN):
         memory.ref_proposals = self.detector.rpn_head.predict(
             memory.ref_x, ref_samples, rescale=False
         )
+
+    def prompt_frames(self, count: int) -> slice:
+        """Which of ``count`` support frames of a test video make prompts."""
+        return slice(1, count, 2) if self.extra_frames else slice(count)
 
     def _extract(self, imgs: Tensor, prompts: Tensor) -> Levels:
         """Levels of the neck for frames (N, 3, H, W) with prompts (1 or N, P, C)."""

@@ -23,16 +23,20 @@ def check_promptable(backbone: nn.Module) -> None:
 
 
 @contextmanager
-def prompted(backbone: nn.Module, prompts: Tensor) -> Iterator[None]:
+def prompted(backbone: nn.Module, prompts: Features) -> Iterator[None]:
     """Hand ``prompts`` to every call of ``backbone`` inside the context.
 
     So an image detector runs its own ``loss`` and ``predict``, which call
     ``backbone(img)``, on prompted features, whatever its type. Contexts nest,
     the innermost counts; nothing is left behind, also after an exception.
 
+    Where a call brings several images for each of the B prompts, as the T
+    frames of clips that lie one after another (B * T, 3, H, W), all frames of
+    a clip get its prompts.
+
     Args:
         backbone: Module whose forward takes ``prompts``.
-        prompts: Prompts (P, C) or (B, P, C).
+        prompts: Prompts (P, C) or (B, P, C), or a mapping to such tensors.
 
     Example:
         >>> with prompted(detector.backbone, prompts):
@@ -42,7 +46,8 @@ def prompted(backbone: nn.Module, prompts: Tensor) -> Iterator[None]:
     def add_prompts(
         module: nn.Module, args: Tuple, kwargs: Dict[str, Any]
     ) -> Tuple[Tuple, Dict[str, Any]]:
-        return args, {**kwargs, 'prompts': prompts}
+        images = args[0] if args else kwargs['x']
+        return args, {**kwargs, 'prompts': _for_clips(prompts, len(images))}
 
     handle = backbone.register_forward_pre_hook(add_prompts, with_kwargs=True)
     try:
@@ -51,16 +56,26 @@ def prompted(backbone: nn.Module, prompts: Tensor) -> Iterator[None]:
         handle.remove()
 
 
-def join_prompts(prompts: Sequence[Features]) -> Features:
-    """Join the prompts of several frames to those of a batch.
+def _for_clips(prompts: Features, num_images: int) -> Features:
+    if not isinstance(prompts, Tensor):
+        return {key: _for_clips(value, num_images) for key, value in prompts.items()}
+    if prompts.dim() != 3 or num_images % len(prompts):
+        return prompts  # shared by all, or the backbone says what is wrong
+    return prompts.repeat_interleave(num_images // len(prompts), dim=0)
+
+
+def concatenate(parts: Sequence[Features]) -> Features:
+    """Join features or prompts in their first dimension.
 
     Args:
-        prompts: For each frame (1, P, C), or a mapping to such tensors.
+        parts: Tensors (N, ...), or mappings to such.
 
     Returns:
-        (B, P, C), or a mapping to such tensors.
+        Tensor (sum of N, ...), or a mapping to such.
     """
-    first = prompts[0]
+    first = parts[0]
+    if len(parts) == 1:
+        return first
     if isinstance(first, Tensor):
-        return torch.cat(list(prompts))
-    return {key: torch.cat([frame[key] for frame in prompts]) for key in first}
+        return torch.cat(list(parts))
+    return {key: torch.cat([part[key] for part in parts]) for key in first}

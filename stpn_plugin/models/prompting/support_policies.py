@@ -1,4 +1,4 @@
-"""Reference policies: which frames support a video under test, and when."""
+"""Support policies: which frames support a video under test, and when."""
 
 from __future__ import annotations
 
@@ -15,8 +15,36 @@ class SupportFrames(NamedTuple):
     imgs: Tensor  # (N, 3, H, W)
 
 
-@TASK_UTILS.register_module()
-class GivenReferences:
+class SupportPolicy:
+    """Selects the support frames of a video, frame by frame.
+
+    A policy has no state: what it needs to know of the video comes with each
+    frame.
+
+    Attributes:
+        size (int, optional): Most support frames at a time; ``None`` for as
+            many as come with the first frame.
+    """
+
+    size: Optional[int] = None
+
+    def select(
+        self, num_seen: int, meta: Dict[str, Any], inputs: Dict[str, Tensor]
+    ) -> Optional[SupportFrames]:
+        """Frames that join at the current frame, or None.
+
+        Args:
+            num_seen: Number of frames of the video before the current one.
+            meta: Meta information of the current frame.
+            inputs: ``img`` (1, 1, 3, H, W) and perhaps ``ref_img``
+                (1, T, 3, H', W').
+        """
+        raise NotImplementedError
+
+
+# The names in brackets here and below are those of version 1.0.
+@TASK_UTILS.register_module(name=['GivenSupport', 'GivenReferences'])
+class GivenSupport(SupportPolicy):
     """Support frames are those that the data set hands over.
 
     With mmtrack's sampler ``test_with_adaptive_stride``, frame 0 brings
@@ -26,31 +54,24 @@ class GivenReferences:
     then.
     """
 
-    size: Optional[int] = None
-    """Frames in the window: as many as come with frame 0."""
-
     def select(
-        self, meta: Dict[str, Any], inputs: Dict[str, Tensor]
+        self, num_seen: int, meta: Dict[str, Any], inputs: Dict[str, Tensor]
     ) -> Optional[SupportFrames]:
         """Frames that join at the current frame, or None.
 
-        Args:
-            meta: Meta information of the current frame.
-            inputs: ``img`` (1, 1, 3, H, W) and perhaps ``ref_img``
-                (1, T, 3, H', W').
-
         Raises:
-            ValueError: Frame 0 has no support frames, or ``ref_img`` has
-                another shape.
+            ValueError: The first frame has no support frames, or ``ref_img``
+                has another shape.
         """
         ref_img = inputs.get('ref_img')
         if ref_img is None:
-            if meta['frame_id'] == 0:
+            if num_seen == 0:
                 raise ValueError(
                     f'frame 0 of video {meta.get("video_id")} came without support '
                     'frames (inputs["ref_img"]); set ref_img_sampler in the test '
                     'dataset to test_with_adaptive_stride or test_with_fix_stride, or '
-                    'test_cfg.references of the model to PastReferences'
+                    '"support" of the model to PastSupport. With batch_size > 1 the '
+                    'test dataloader needs collate_fn=dict(type="collate_frames")'
                 )
             return None
         if ref_img.dim() != 5 or ref_img.shape[0] != 1:
@@ -65,8 +86,8 @@ class GivenReferences:
         return SupportFrames(ids, ref_img[0])
 
 
-@TASK_UTILS.register_module()
-class PastReferences:
+@TASK_UTILS.register_module(name=['PastSupport', 'PastReferences'])
+class PastSupport(SupportPolicy):
     """Support frames are every n-th of the frames seen so far (online).
 
     What a camera needs: no frame of the future, bounded memory. The current
@@ -88,9 +109,9 @@ class PastReferences:
         self.interval = interval
 
     def select(
-        self, meta: Dict[str, Any], inputs: Dict[str, Tensor]
+        self, num_seen: int, meta: Dict[str, Any], inputs: Dict[str, Tensor]
     ) -> Optional[SupportFrames]:
         """The current frame, if its turn has come."""
-        if meta['frame_id'] % self.interval:
+        if num_seen % self.interval:
             return None
-        return SupportFrames([meta['frame_id']], inputs['img'][0])
+        return SupportFrames([num_seen], inputs['img'][0])

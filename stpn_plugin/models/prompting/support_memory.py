@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections import deque
 from typing import Any, Callable, Deque, Dict, Hashable, List, Optional, Sequence
 
@@ -9,6 +10,7 @@ import torch
 from torch import Tensor
 
 from ..prompts.base import Features
+from .support_policies import SupportPolicy
 
 
 class SupportMemory:
@@ -20,24 +22,38 @@ class SupportMemory:
 
     A memory belongs to one video: it is made at the video's first frame and
     dropped after its last. It holds no parameters and is not part of any
-    ``state_dict``. Memory is bounded: at most ``size`` frames of
+    ``state_dict``. Memory is bounded: at most ``policy.size`` frames of
     ``C * h * w`` numbers, for Swin-T at 1000 x 600 and fp32 1.9 MB each.
 
     Args:
+        policy (SupportPolicy): Which frames support the video. The window is
+            as large as it says, else as large as the first lot of frames.
         video_id: Identifies the video.
-        size (int, optional): Number of frames in the window. ``None`` makes
-            it as large as the first lot of frames.
+
+    Attributes:
+        num_frames (int): Number of frames that the video has gone on by.
+        frame_id (int): The last of them, -1 before the first.
+        prompts: Prompts for the current frame, None before the first.
     """
 
-    def __init__(self, video_id: Any, size: Optional[int] = None) -> None:
+    def __init__(self, policy: SupportPolicy, video_id: Any = None) -> None:
+        self.policy = policy
         self.video_id = video_id
+        self.num_frames = 0
+        self.frame_id = -1
         self.prompts: Optional[Features] = None
-        self._size = size
-        self._window: Deque[Hashable] = deque(maxlen=size)
+        self._window: Deque[Hashable] = deque(maxlen=policy.size)
         self._feats: Dict[Hashable, Features] = {}
 
     def __len__(self) -> int:
         return len(self._window)
+
+    def copy(self) -> SupportMemory:
+        """A memory that goes its own way; tensors are shared, as none changes."""
+        other = copy.copy(self)
+        other._window = self._window.copy()
+        other._feats = dict(self._feats)
+        return other
 
     def add(
         self,
@@ -52,9 +68,8 @@ class SupportMemory:
                 features of those frames, in that order in the first
                 dimension.
         """
-        if self._size is None:
-            self._size = len(frame_ids)
-            self._window = deque(maxlen=self._size)
+        if self._window.maxlen is None:
+            self._window = deque(maxlen=len(frame_ids))
         first = {frame_id: i for i, frame_id in reversed(list(enumerate(frame_ids)))}
         new = sorted(i for frame_id, i in first.items() if frame_id not in self._feats)
         if new:
