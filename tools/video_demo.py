@@ -150,7 +150,7 @@ def detect(args: argparse.Namespace) -> None:
         if args.online or is_live:
             pairs = detector.stream().run(video, args.batch_size, with_frames=True)
         else:
-            if isinstance(video, VideoFile) and detector.needs_memory:
+            if isinstance(video, VideoFile) and detector.reads_ahead:
                 video = ShownVideoFile(video.path)
             pairs = detector.detect_video(video, args.batch_size, with_frames=True)
         bar = tqdm(pairs, 'detect', total=total, unit='frame')

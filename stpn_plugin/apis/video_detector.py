@@ -6,7 +6,6 @@ import copy
 import itertools
 import os
 import threading
-from collections import Counter
 from contextlib import contextmanager
 from typing import (
     Any,
@@ -14,6 +13,7 @@ from typing import (
     Iterable,
     Iterator,
     List,
+    NamedTuple,
     Optional,
     Sequence,
     Tuple,
@@ -31,17 +31,12 @@ from mmengine.registry import DefaultScope
 from mmtrack.registry import DATASETS, MODELS
 from mmtrack.structures import TrackDataSample
 from mmtrack.utils import SampleList, register_all_modules
-from torch import Tensor
 
 from ..builders import load_config, load_weights
-from ..models.vid import (
-    STPN,
-    GivenReferences,
-    PastReferences,
-    SingleFrameDetector,
-    STPNSelsa,
-    SupportMemory,
-)
+from ..models.prompting import PastSupport, SupportMemory, VideoPrompting
+from ..models.prompting.batches import Batch
+from ..models.vid import SingleFrameDetector, STPNSelsa
+from .support_frames import SpreadSupport, WindowSupport, support_sampler
 from .video_io import (
     Frame,
     FrameLike,
@@ -49,7 +44,6 @@ from .video_io import (
     check_size,
     load_frame,
     open_video,
-    pick_spread_frames,
     read_frames,
 )
 
@@ -121,7 +115,7 @@ class VideoDetector:
             meta = load_weights(self.model, str(checkpoint)).get('meta') or {}
             names = meta.get('dataset_meta', meta).get('CLASSES')
             self.classes = tuple(names or self.classes)
-        self._num_support_frames = _num_support_frames(self.model, dataset)
+        self._dataset = dataset
         self.model.to(self.device).eval()
         self._lock = threading.Lock()
 
@@ -132,20 +126,23 @@ class VideoDetector:
         num_support_frames: Optional[int] = None,
         with_frames: bool = False,
     ) -> Iterator[Any]:
-        """Detect in a whole video; its prompts look at all of it.
+        """Detect in a whole video, as a test run of the config does.
 
-        The video is read twice: once to pick support frames spread over it, as
-        mmtrack's ``test_with_adaptive_stride`` does, once to detect. A model
-        that needs no support frames reads it once. Never more than the support
-        frames and one batch of frames are kept.
+        Support frames are those of the config: spread over the video
+        (``test_with_adaptive_stride``), a window that slides along
+        (``test_with_fix_stride``), or past frames alone (``PastSupport``). For
+        the first two the video is read twice, once for support frames and
+        once to detect. Never more than the support frames and one batch of
+        frames are kept.
 
         Args:
             video: A video file, folder or glob pattern of images, or any
                 iterable that starts anew each time it is iterated, over images
                 (H, W, 3), BGR, uint8, or image files.
             batch_size: Frames in one forward pass.
-            num_support_frames: Defaults to ``num_ref_imgs`` of the config's
-                test dataset.
+            num_support_frames: Number of support frames that are spread over
+                the video. Defaults to ``num_ref_imgs`` of the config's test
+                dataset.
             with_frames: Whether to give each frame along with its result.
 
         Returns:
@@ -157,28 +154,38 @@ class VideoDetector:
         Raises:
             FileNotFoundError: There is no such file.
             TypeError: ``video`` can be read only once.
+            ValueError: ``num_support_frames`` is given, and the config does
+                not spread support frames; or it draws them at random.
             VideoError: The video has no frames, can be read only in part, or
                 has frames of different sizes. The frames before the faulty one
                 have been given by then, supported by one another.
         """
         frames = _opened(video)
-        if self.needs_memory and isinstance(frames, Iterator):
+        if self.reads_ahead and isinstance(frames, Iterator):
             raise TypeError(
                 'detect_video reads a video twice, and this one can be read only '
                 'once; detect online with stream(), or give a list'
             )
-        count = num_support_frames or self._num_support_frames
+        sampler = support_sampler(self._dataset, PastSupport().size)
+        is_spread = sampler['method'] == 'test_with_adaptive_stride'
+        if num_support_frames and not (self.reads_ahead and is_spread):
+            raise ValueError(
+                'num_support_frames is for support frames that are spread over the '
+                'video (test_with_adaptive_stride), which this config does not have'
+            )
+        if num_support_frames:
+            sampler = dict(sampler, num_ref_imgs=num_support_frames)
         return _pairs_or_results(
-            self._detect_video(frames, batch_size, count), with_frames
+            self._detect_video(frames, batch_size, sampler), with_frames
         )
 
-    def stream(self, references: Optional[PastReferences] = None) -> VideoStream:
+    def stream(self, policy: Optional[PastSupport] = None) -> VideoStream:
         """Open a stream of frames that are detected as they come (online).
 
         Args:
-            references: Which past frames support the current one. Defaults to
-                the config's ``test_cfg.references`` if that is such a policy,
-                else to ``PastReferences()``.
+            policy: Which past frames support the current one. Defaults to
+                the model's own if it is such a policy, else to
+                ``PastSupport()``.
 
         Raises:
             TypeError: The model is STPNSelsa, which needs the whole video.
@@ -188,10 +195,10 @@ class VideoDetector:
                 'STPNSelsa takes its references from the whole video, so it cannot '
                 'detect online; use detect_video, or an STPN model'
             )
-        if references is None:
-            own = getattr(self.model, 'references', None)
-            references = own if isinstance(own, PastReferences) else PastReferences()
-        return VideoStream(self, references)
+        if policy is None:
+            own = getattr(self.model, 'support_policy', None)
+            policy = own if isinstance(own, PastSupport) else PastSupport()
+        return VideoStream(self, policy)
 
     def push(
         self,
@@ -216,58 +223,73 @@ class VideoDetector:
         """
         if len(streams) != len(frames):
             raise ValueError(f'got {len(streams)} streams for {len(frames)} frames')
+        states = {stream: stream.state for stream in streams}
         packed = []
-        numbers: Counter = Counter()
         for stream, item in zip(streams, frames):
-            frame_id = stream.num_frames + numbers[stream]
-            numbers[stream] += 1
-            packed.append(self._pack([stream.check(item, frame_id)], [frame_id]))
-        results: Dict[int, TrackDataSample] = {}
-        shapes = [p['inputs']['img'].shape for p in packed]
-        for shape in dict.fromkeys(shapes):
-            picks = [i for i, other in enumerate(shapes) if other == shape]
-            with self._inference():
-                inputs, samples = self._preprocess([packed[i] for i in picks])
-                memories = [
-                    streams[i].advance(inputs['img'][row : row + 1], samples[row])
-                    for row, i in enumerate(picks)
-                ]
-                results.update(zip(picks, self._predict(memories, inputs, samples)))
-        return [results[i] for i in range(len(packed))]
+            state = states[stream]
+            frame = load_frame(item, state.num_frames)
+            shape = state.shape or frame.image.shape
+            check_size(frame, shape, state.num_frames)
+            packed.append(self._pack([frame], [state.num_frames]))
+            states[stream] = state._replace(
+                num_frames=state.num_frames + 1, shape=shape
+            )
+        memories = []
+        with self._inference():
+            batches = [self._preprocess(sample) for sample in packed]
+            for stream, batch in zip(streams, batches):
+                memory = self._advance(states[stream].memory, batch)
+                memories.append(memory)
+                states[stream] = states[stream]._replace(memory=memory)
+            results = self._predict(batches, memories)
+        # Only now, so that a failure leaves all streams where they were.
+        for stream, state in states.items():
+            stream.state = state
+        return results
 
     @property
-    def needs_memory(self) -> bool:
-        """bool: Whether the model needs support frames."""
-        return (
-            isinstance(self.model, STPN) and self.model.prompt_predictor.needs_support
+    def reads_ahead(self) -> bool:
+        """bool: Whether support frames come from ahead of the current frame."""
+        return self._open_video() is not None and not isinstance(
+            self.model.support_policy, PastSupport
         )
 
-    def _detect_video(
-        self, video: Iterable[FrameLike], batch_size: int, count: int
-    ) -> Iterator[Tuple[Frame, TrackDataSample]]:
-        memory = length = None
-        if self.needs_memory:
-            frame_ids, support, length = pick_spread_frames(video, count)
-            memory = self._remember(frame_ids, support, length)
-        frames = enumerate(read_frames(video))
-        for batch in _batches(frames, batch_size):
-            packed = [self._pack([frame], [i], length) for i, frame in batch]
-            with self._inference():
-                inputs, samples = self._preprocess(packed)
-                results = self._predict([memory] * len(batch), inputs, samples)
-            yield from zip((frame for _, frame in batch), results)
+    def _open_video(
+        self, policy: Optional[PastSupport] = None
+    ) -> Optional[SupportMemory]:
+        if not isinstance(self.model, VideoPrompting):
+            return None
+        return self.model.open_video(policy)
 
-    def _remember(
-        self, frame_ids: List[int], support: List[Frame], length: int
-    ) -> SupportMemory:
-        """The memory of a video, made at its frame 0."""
-        packed = self._pack([support[0], *support], [0, *frame_ids], length)
-        with self._inference():
-            inputs, (sample,) = self._preprocess([packed])
-            frames = GivenReferences().select(sample.metainfo, inputs)
-            memory = self.model.memory_type(video_id=None, size=len(support))
-            self.model.update(memory, frames, sample)
-        return memory
+    def _detect_video(
+        self, video: Iterable[FrameLike], batch_size: int, sampler: Dict[str, Any]
+    ) -> Iterator[Tuple[Frame, TrackDataSample]]:
+        support: Union[None, SpreadSupport, WindowSupport] = None
+        if self.reads_ahead:
+            if sampler['method'] == 'test_with_adaptive_stride':
+                support = SpreadSupport(video, sampler['num_ref_imgs'])
+            else:
+                support = WindowSupport(
+                    video, sampler['frame_range'], sampler.get('stride', 1)
+                )
+        memory = self._open_video()
+        for batch in _batches(enumerate(read_frames(video)), batch_size):
+            memories = []
+            batches = []
+            for frame_id, frame in batch:
+                frames, frame_ids, length = [frame], [frame_id], None
+                if support is not None:
+                    joining, length = support.joining(frame_id), support.length
+                    frames += joining.frames
+                    frame_ids += joining.frame_ids
+                packed = self._pack(frames, frame_ids, length)
+                with self._inference():
+                    batches.append(self._preprocess(packed))
+                    memory = self._advance(memory, batches[-1])
+                memories.append(memory)
+            with self._inference():
+                results = self._predict(batches, memories)
+            yield from zip((frame for _, frame in batch), results)
 
     def _pack(
         self, frames: List[Frame], frame_ids: List[int], length: Optional[int] = None
@@ -297,22 +319,20 @@ class VideoDetector:
             data['video_length'] = [length] * len(frames)
         return self._pipeline(data)
 
-    def _preprocess(
-        self, packed: List[Dict[str, Any]]
-    ) -> Tuple[Dict[str, Tensor], SampleList]:
-        data = self.model.data_preprocessor(pseudo_collate(packed), False)
-        return data['inputs'], data['data_samples']
+    def _preprocess(self, packed: Dict[str, Any]) -> Batch:
+        return self.model.data_preprocessor(pseudo_collate([packed]), False)
+
+    def _advance(
+        self, memory: Optional[SupportMemory], batch: Batch
+    ) -> Optional[SupportMemory]:
+        if memory is None:
+            return None
+        return self.model.advance(memory, batch['inputs'], batch['data_samples'][0])
 
     def _predict(
-        self,
-        memories: Sequence[Optional[SupportMemory]],
-        inputs: Dict[str, Tensor],
-        samples: SampleList,
+        self, batches: List[Batch], memories: List[Optional[SupportMemory]]
     ) -> SampleList:
-        if self.needs_memory:
-            results = self.model.predict_with(memories, inputs, samples)
-        else:
-            results = self.model.predict(inputs, samples)
+        results = self.model.predict_frames(batches, memories)
         return [result.cpu() for result in results]
 
     @contextmanager
@@ -327,6 +347,20 @@ class VideoDetector:
             yield
 
 
+class StreamState(NamedTuple):
+    """How far a stream has come.
+
+    Attributes:
+        memory: What it remembers, None if its model needs no memory.
+        num_frames: Number of frames seen.
+        shape: (H, W, 3) of its frames, None before the first.
+    """
+
+    memory: Optional[SupportMemory]
+    num_frames: int = 0
+    shape: Optional[Tuple[int, ...]] = None
+
+
 class VideoStream:
     """A camera or video whose frames are detected as they come.
 
@@ -335,18 +369,20 @@ class VideoStream:
 
     Args:
         detector: The detector.
-        references: Which past frames support the current one.
+        policy: Which past frames support the current one.
 
     Attributes:
-        num_frames (int): Number of frames seen.
+        state (StreamState): How far it has come.
     """
 
-    def __init__(self, detector: VideoDetector, references: PastReferences) -> None:
-        self.num_frames = 0
+    def __init__(self, detector: VideoDetector, policy: PastSupport) -> None:
         self._detector = detector
-        self._references = references
-        self._memory: Optional[SupportMemory] = None
-        self._shape: Optional[Tuple[int, ...]] = None
+        self.state = StreamState(detector._open_video(policy))
+
+    @property
+    def num_frames(self) -> int:
+        """int: Number of frames seen."""
+        return self.state.num_frames
 
     def push(self, frame: Union[Frame, FrameLike]) -> TrackDataSample:
         """Detect in the next frame.
@@ -385,35 +421,6 @@ class VideoStream:
         batches = _batches(read_frames(_opened(video)), batch_size)
         pairs = (zip(b, self._detector.push([self] * len(b), b)) for b in batches)
         return _pairs_or_results(itertools.chain.from_iterable(pairs), with_frames)
-
-    def check(self, item: Union[Frame, FrameLike], frame_id: int) -> Frame:
-        """Read a frame; raises a VideoError if it does not fit the stream."""
-        frame = load_frame(item, frame_id)
-        self._shape = self._shape or frame.image.shape
-        check_size(frame, self._shape, frame_id)
-        return frame
-
-    def advance(self, img: Tensor, sample: TrackDataSample) -> Optional[SupportMemory]:
-        """Go on by a frame; what to remember while detecting in it.
-
-        Args:
-            img: The preprocessed frame (1, 1, 3, H, W).
-            sample: Its sample.
-        """
-        self.num_frames += 1
-        if not self._detector.needs_memory:
-            return None
-        support = self._references.select(sample.metainfo, {'img': img})
-        if support is not None:
-            model = self._detector.model
-            # Earlier frames of the same batch keep the prompts that they have.
-            self._memory = (
-                copy.copy(self._memory)
-                if self._memory is not None
-                else model.memory_type(video_id=None, size=self._references.size)
-            )
-            model.update(self._memory, support, sample)
-        return self._memory
 
 
 def _opened(video: Video) -> Iterable[FrameLike]:
@@ -511,11 +518,3 @@ def _frame_pipeline(transforms: Sequence[Dict[str, Any]]) -> Tuple[Compose, bool
 
 def _name(transform: Dict[str, Any]) -> str:
     return transform['type'].split('.')[-1]
-
-
-def _num_support_frames(model: SingleFrameDetector, dataset: Dict[str, Any]) -> int:
-    sampler = dataset.get('ref_img_sampler')
-    if sampler is not None:
-        return sampler['num_ref_imgs']
-    references = getattr(model, 'references', None)
-    return getattr(references, 'size', None) or PastReferences().size

@@ -59,7 +59,7 @@ def plot_prompt_attention(
         for frame_id, frame in enumerate(run):
             if frame_id == 0 and 'prompt_predictor' in recorded.support:
                 weights = recorded.support['prompt_predictor'][0].numpy()
-                figures['support'] = _plot_support(frame, weights, strides[-1])
+                figures['support'] = _plot_support(model, frame, weights, strides[-1])
             if frame_id in frames:
                 if not recorded.patches:
                     raise ValueError(f'frame {frame_id} got no prompts to look at')
@@ -71,21 +71,17 @@ def plot_prompt_attention(
     return figures
 
 
-def _plot_support(frame: RunFrame, weights: np.ndarray, stride: int) -> Figure:
-    count = weights.shape[1]
+def _plot_support(
+    model: STPN, frame: RunFrame, weights: np.ndarray, stride: int
+) -> Figure:
     imgs = frame.inputs.get('ref_img', frame.inputs['img'])
-    if count != len(imgs):  # SELSA keeps the others as references
-        imgs = imgs[1::2]
-    return plot_support_attention(
-        [network_image(img) for img in imgs],
-        weights,
-        stride,
-        [f'frame {i}' for i in _support_ids(frame, count)],
-    )
-
-
-def _support_ids(frame: RunFrame, count: int) -> Sequence[int]:
     meta = frame.result.metainfo
     ids = meta.get('ref_frame_id', [meta['frame_id']])
     ids = [ids] if isinstance(ids, int) else ids
-    return ids if len(ids) == count else ids[1::2]
+    picks = model.prompt_frames(len(imgs))
+    return plot_support_attention(
+        [network_image(img) for img in imgs[picks]],
+        weights,
+        stride,
+        [f'frame {i}' for i in ids[picks]],
+    )

@@ -15,7 +15,7 @@ from tests.test_models.test_vid.test_stpn_selsa import detector as selsa_detecto
 from tests.test_tools.tiny_configs import stpn_config
 from tests.tiny_data import write_tiny_vid
 
-ONLINE = dict(references=dict(type='PastReferences', num_frames=2, interval=2))
+ONLINE = dict(type='PastSupport', num_frames=2, interval=2)
 
 
 @pytest.fixture(scope='session')
@@ -62,7 +62,8 @@ def make_online(cfg: Config) -> Config:
         resize,
         dict(type='PackTrackInputs', pack_single_img=True),
     ]
-    cfg.model.test_cfg = ONLINE
+    if cfg.model.type != 'SingleFrameDetector':
+        cfg.model.support = ONLINE
     return cfg
 
 

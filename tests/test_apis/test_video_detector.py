@@ -3,7 +3,7 @@ from __future__ import annotations
 import weakref
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Iterator, List
+from typing import Any, Iterator, List
 
 import mmcv
 import numpy as np
@@ -13,7 +13,7 @@ from mmtrack.structures import TrackDataSample
 
 from stpn_plugin.apis import VideoDetector, VideoError
 from stpn_plugin.apis.video_detector import has_operators_for
-from stpn_plugin.models.vid import PastReferences
+from stpn_plugin.models.prompting import PastSupport
 from tests.test_apis.conftest import (
     MODEL_OF,
     assert_same,
@@ -69,20 +69,73 @@ def test_stream_as_in_an_online_test_run(
     assert_same(list(batched), expected, rtol=1e-4, atol=1e-3)
 
 
-def test_whole_video_on_a_config_for_online_tests(
-    data_root: Path, detector: VideoDetector, frames: List[np.ndarray]
+class Wrapped:
+    """A video that is no sequence."""
+
+    def __init__(self, video: list) -> None:
+        self.video = video
+
+    def __iter__(self) -> Iterator:
+        return iter(self.video)
+
+
+@pytest.mark.parametrize('frame_range, stride', [([-2, 2], 2), ([-1, 3], 1)])
+@pytest.mark.parametrize('name', ['attention', 'deep'])
+def test_sliding_window_as_in_a_test_run(
+    name: str,
+    frame_range: List[int],
+    stride: int,
+    data_root: Path,
+    frames: List[np.ndarray],
+    tmp_path: Path,
+) -> None:
+    cfg = make_config(data_root, **MODEL_OF[name])
+    cfg.test_dataloader.dataset.ref_img_sampler.update(
+        num_ref_imgs=4,
+        frame_range=frame_range,
+        stride=stride,
+        method='test_with_fix_stride',
+    )
+    checkpoint = save_weights(cfg, tmp_path / 'weights.pth')
+    expected = of_first_video(test_on_dataset(cfg, checkpoint))
+    detector = VideoDetector(cfg, checkpoint, 'cpu')
+    for video in (frames, Wrapped(frames)):
+        assert_same(list(detector.detect_video(video)), expected)
+    batched = list(detector.detect_video(frames, batch_size=4))
+    assert_same(batched, expected, rtol=1e-4, atol=1e-3)
+    with pytest.raises(ValueError, match='num_support_frames is for .* spread'):
+        detector.detect_video(frames, num_support_frames=3)
+
+    # Up to a fault, the frames before it support one another.
+    part = list(detector.detect_video(frames[:4]))
+    for faulty in ([*frames[:4], frames[4][:32], frames[5]],):
+        for video in (faulty, Wrapped(faulty)):
+            results = []
+            with pytest.raises(VideoError, match='frame 4 has the size'):
+                for result in detector.detect_video(video):
+                    results.append(result)
+            assert_same(results, part)
+
+
+def test_past_frames_as_in_a_test_run(
+    data_root: Path, frames: List[np.ndarray], tmp_path: Path
 ) -> None:
     cfg = make_online(make_config(data_root))
-    online = VideoDetector(cfg, str(data_root / 'stpn.pth'), 'cpu')
-    assert_same(
-        list(online.detect_video(frames, num_support_frames=4)),
-        list(detector.detect_video(frames)),
-    )
-    # Without a number it is that of the online policy.
-    assert_same(
-        list(online.detect_video(frames)),
-        list(detector.detect_video(frames, num_support_frames=2)),
-    )
+    checkpoint = save_weights(cfg, tmp_path / 'weights.pth')
+    expected = of_first_video(test_on_dataset(cfg, checkpoint))
+    detector = VideoDetector(cfg, checkpoint, 'cpu')
+    assert_same(list(detector.detect_video(frames)), expected)
+    # Nothing is read ahead, so once is enough.
+    assert_same(list(detector.detect_video(iter(frames))), expected)
+
+
+def test_support_frames_at_random_are_refused(
+    data_root: Path, frames: List[np.ndarray]
+) -> None:
+    cfg = make_config(data_root)
+    cfg.test_dataloader.dataset.ref_img_sampler.method = 'bilateral_uniform'
+    with pytest.raises(ValueError, match='"bilateral_uniform", which draws .* random'):
+        VideoDetector(cfg, device='cpu').detect_video(frames)
 
 
 def test_support_frames_of_the_whole_video_count(
@@ -97,10 +150,10 @@ def test_support_frames_of_the_whole_video_count(
 
 
 def test_streams_do_not_mix(detector: VideoDetector, frames: List[np.ndarray]) -> None:
-    references = PastReferences(num_frames=2, interval=2)
+    policy = PastSupport(num_frames=2, interval=2)
     videos = [frames, frames[::-1], [frame[:, :64].copy() for frame in frames]]
-    alone = [list(detector.stream(references).run(video)) for video in videos]
-    streams = [detector.stream(references) for _ in videos]
+    alone = [list(detector.stream(policy).run(video)) for video in videos]
+    streams = [detector.stream(policy) for _ in videos]
     together: List[List[TrackDataSample]] = [[] for _ in videos]
     for images in zip(*videos):
         next(detector.detect_video(frames))  # nor with whole videos
@@ -111,6 +164,33 @@ def test_streams_do_not_mix(detector: VideoDetector, frames: List[np.ndarray]) -
     assert [stream.num_frames for stream in streams] == [len(frames)] * 3
     with pytest.raises(ValueError, match='got 3 streams for 1 frames'):
         detector.push(streams, frames[:1])
+
+
+def test_no_stream_goes_on_if_one_fails(
+    detector: VideoDetector, frames: List[np.ndarray], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    small = [frame[:, :64].copy() for frame in frames]
+    streams = [detector.stream(), detector.stream()]
+    expected = [detector.push(streams, pair) for pair in zip(frames, small)]
+
+    streams = [detector.stream(), detector.stream()]
+    image_detector = detector.model.detector
+    predict, calls = image_detector.predict, []
+
+    def fail_on_the_second_size(*args: Any, **kwargs: Any) -> Any:
+        calls.append(args)
+        if len(calls) == 2:
+            raise RuntimeError('out of memory')
+        return predict(*args, **kwargs)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(image_detector, 'predict', fail_on_the_second_size)
+        with pytest.raises(RuntimeError, match='out of memory'):
+            detector.push(streams, (frames[0], small[0]))
+    assert [stream.num_frames for stream in streams] == [0, 0]
+    again = [detector.push(streams, pair) for pair in zip(frames, small)]
+    for results, wanted in zip(again, expected):
+        assert_same(results, wanted)
 
 
 def test_threads_share_a_detector(
@@ -195,16 +275,6 @@ def test_faulty_frames(detector: VideoDetector, frames: List[np.ndarray]) -> Non
         stream.push(frames[1][:32])
     stream.push(frames[1])
     assert stream.num_frames == 2
-
-
-class Wrapped:
-    """A video that is no sequence."""
-
-    def __init__(self, video: list) -> None:
-        self.video = video
-
-    def __iter__(self) -> Iterator:
-        return iter(self.video)
 
 
 def test_unusable_videos(detector: VideoDetector, frames: List[np.ndarray]) -> None:

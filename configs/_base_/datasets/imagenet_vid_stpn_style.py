@@ -96,6 +96,7 @@ train_dataloader = dict(
     )
 )
 val_dataloader = dict(
+    collate_fn=dict(type='collate_frames'),  # for a batch_size > 1
     dataset=dict(
         data_root=data_root,
         ref_img_sampler=dict(
@@ -104,7 +105,7 @@ val_dataloader = dict(
             frame_range=[-num_test_support_frames // 2, num_test_support_frames // 2],
             method='test_with_adaptive_stride',
         ),
-    )
+    ),
 )
 test_dataloader = val_dataloader
 

@@ -2,9 +2,7 @@
 # most.
 _base_ = ['./stpn_faster-rcnn_swin-t_fpn_8xb1-9e_imagenetvid.py']
 
-model = dict(
-    test_cfg=dict(references=dict(type='PastReferences', num_frames=14, interval=10))
-)
+model = dict(support=dict(type='PastSupport', num_frames=14, interval=10))
 
 test_pipeline = [
     dict(type='LoadImageFromFile'),

@@ -23,11 +23,7 @@ def split_inputs(inputs: Dict[str, Any]) -> List[Dict[str, Any]]:
         For each frame tensors (1, T, 3, H, W), or lists of one.
     """
     return [
-        {
-            key: value[i : i + 1]
-            for key, value in inputs.items()
-            if value[i] is not None
-        }
+        {key: value[i : i + 1] for key, value in inputs.items() if value[i] is not None}
         for i in range(len(inputs['img']))
     ]
 

@@ -104,8 +104,9 @@ class VideoPrompting(FreezingMixin, BaseModel):
         return self.backbone if detector is None else detector.backbone
 
     def train(self, mode: bool = True) -> VideoPrompting:
-        """Set the mode. A video under test ends here, finished or not."""
-        self.memory = None
+        """Set the mode. Training ends a video under test, finished or not."""
+        if mode or self.training:
+            self.memory = None
         return super().train(mode)
 
     # ------------------------------------------------------------ training
@@ -211,7 +212,11 @@ class VideoPrompting(FreezingMixin, BaseModel):
         return self.predict_frames(frames, memories)
 
     def predict(
-        self, inputs: Dict[str, Tensor], data_samples: SampleList, **kwargs: Any
+        self,
+        inputs: Dict[str, Tensor],
+        data_samples: SampleList,
+        *args: Any,
+        **kwargs: Any,
     ) -> SampleList:
         """Predict for frames of one size, in the order of their videos.
 
@@ -221,7 +226,8 @@ class VideoPrompting(FreezingMixin, BaseModel):
                 them.
             data_samples: The B samples, with ``frame_id``, ``video_id`` and
                 ``video_length`` in their meta information.
-            **kwargs: Those of the video model, such as ``rescale``.
+            *args: Those of the video model, such as ``rescale``.
+            **kwargs: Likewise.
 
         Returns:
             The video model's results.
@@ -231,17 +237,18 @@ class VideoPrompting(FreezingMixin, BaseModel):
                 a frame has no usable ``frame_id``.
             RuntimeError: A frame arrives out of order.
         """
-        frames = [
+        frames: List[Batch] = [
             dict(inputs=one, data_samples=[sample])
             for one, sample in zip(split_inputs(inputs), data_samples)
         ]
         memories = [self.follow(f['inputs'], f['data_samples'][0]) for f in frames]
-        return self.predict_frames(frames, memories, **kwargs)
+        return self.predict_frames(frames, memories, *args, **kwargs)
 
     def predict_frames(
         self,
         frames: Sequence[Batch],
         memories: Sequence[Optional[SupportMemory]],
+        *args: Any,
         **kwargs: Any,
     ) -> SampleList:
         """Predict for frames of any videos, each with its video's memory.
@@ -252,7 +259,8 @@ class VideoPrompting(FreezingMixin, BaseModel):
             frames: Preprocessed batches of one frame. Those of one size run in
                 one forward pass, where the video model can do so.
             memories: Memory of each frame, see :meth:`advance`.
-            **kwargs: Those of the video model.
+            *args: Those of the video model's ``predict``.
+            **kwargs: Likewise.
 
         Returns:
             A result for each frame.
@@ -261,22 +269,22 @@ class VideoPrompting(FreezingMixin, BaseModel):
         def predict(
             picks: List[int], inputs: Dict[str, Tensor], samples: SampleList
         ) -> SampleList:
-            return self.predict_with(
-                [memories[i] for i in picks], inputs, samples, **kwargs
-            )
+            chosen = [memories[i] for i in picks]
+            return self.predict_with(chosen, inputs, samples, *args, **kwargs)
 
         if self.frames_at_once:
             return predict_by_size(predict, frames)
         return [
-            predict([i], frame['inputs'], frame['data_samples'])[0]
+            predict([i], dict(img=frame['inputs']['img']), frame['data_samples'])[0]
             for i, frame in enumerate(frames)
         ]
 
     def predict_with(
         self,
-        memories: Sequence[Optional[SupportMemory]],
+        memories: Sequence[Any],  # of SupportMemory, or None without support
         inputs: Dict[str, Tensor],
         data_samples: SampleList,
+        *args: Any,
         **kwargs: Any,
     ) -> SampleList:
         """Run the video model's ``predict`` on prompted frames of one size."""
@@ -285,7 +293,7 @@ class VideoPrompting(FreezingMixin, BaseModel):
         else:
             prompts = self.prompt_predictor()
         with prompted(self.prompted_backbone, prompts):
-            return super().predict(inputs, data_samples, **kwargs)
+            return super().predict(inputs, data_samples, *args, **kwargs)
 
     # ---------------------------------------------------- a video's life
 
@@ -328,6 +336,7 @@ class VideoPrompting(FreezingMixin, BaseModel):
         meta = data_sample.metainfo
         support = memory.policy.select(memory.num_frames, meta, inputs)
         memory.num_frames += 1
+        memory.frame_id = meta['frame_id']
         if support is not None:
             self.update(memory, support, data_sample)
         return memory
@@ -355,7 +364,7 @@ class VideoPrompting(FreezingMixin, BaseModel):
         """:meth:`advance` the video under test, which :attr:`memory` remembers.
 
         A video starts with frame 0 and ends with its last frame, or when the
-        model's mode is set, as each test and training run does.
+        model goes back to training.
 
         Args:
             inputs: As of :meth:`advance`.
@@ -366,28 +375,28 @@ class VideoPrompting(FreezingMixin, BaseModel):
             ValueError: ``frame_id`` is no whole number from 0.
             RuntimeError: The frame does not follow those before it.
         """
+        if not self.prompt_predictor.needs_support:
+            return None
         meta = data_sample.metainfo
+        frame_id, video_id = _frame_id(meta), meta.get('video_id')
         memory = self.memory
-        if self.prompt_predictor.needs_support:
-            frame_id, video_id = _frame_id(meta), meta.get('video_id')
-            if frame_id == 0:
-                memory = self.open_video(video_id=video_id)
-            elif memory is None or memory.video_id != video_id:
-                raise RuntimeError(
-                    f'frame {frame_id} of video {video_id} arrived before frame 0 of '
-                    'that video. The frames of a video must be tested in order, '
-                    'starting with frame 0: use the VideoSampler, as the configs do'
-                )
-            elif frame_id <= memory.frame_id:
-                raise RuntimeError(
-                    f'frame {frame_id} of video {video_id} arrived after frame '
-                    f'{memory.frame_id}. The frames of a video must be tested in '
-                    'order: use the VideoSampler, as the configs do'
-                )
-            memory = self.advance(memory, inputs, data_sample)
-            memory.frame_id = frame_id
-            is_last = frame_id + 1 == meta.get('video_length')
-            self.memory = None if is_last else memory
+        if frame_id == 0:
+            memory = self.open_video(video_id=video_id)
+        elif memory is None or memory.video_id != video_id:
+            raise RuntimeError(
+                f'frame {frame_id} of video {video_id} arrived before frame 0 of that '
+                'video. The frames of a video must be tested in order, starting with '
+                'frame 0: use the VideoSampler, as the configs do'
+            )
+        elif frame_id <= memory.frame_id:
+            raise RuntimeError(
+                f'frame {frame_id} of video {video_id} arrived after frame '
+                f'{memory.frame_id}. The frames of a video must be tested in order: '
+                'use the VideoSampler, as the configs do'
+            )
+        memory = self.advance(memory, inputs, data_sample)
+        is_last = frame_id + 1 == meta.get('video_length')
+        self.memory = None if is_last else memory
         return memory
 
     def prompt_frames(self, count: int) -> slice:
@@ -403,7 +412,7 @@ def _frame_id(meta: Dict[str, Any]) -> int:
             'frames of a video are numbered 0, 1, 2, ...: correct "frame_id" of the '
             'images in the annotation file'
         )
-    return frame_id
+    return int(frame_id)
 
 
 def _former_support(kwargs: Dict[str, Any]) -> OptConfigType:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Dict, List, Optional, Tuple, Union
+from typing import Any, Dict, List, Optional, Sequence, Tuple, Union
 
 from mmdet.structures import DetDataSample
 from mmengine.structures import InstanceData
@@ -13,6 +13,7 @@ from mmtrack.utils import ConfigType, OptConfigType, OptMultiConfig, SampleList
 from torch import Tensor
 
 from ..freezing import FreezingMixin, heads_for_loss
+from ..prompting.batches import Batch, predict_by_size
 
 
 @MODELS.register_module()
@@ -99,6 +100,24 @@ class SingleFrameDetector(FreezingMixin, BaseVideoDetector):
             self.make_result(data_sample, det_sample.pred_instances)
             for data_sample, det_sample in zip(data_samples, det_samples)
         ]
+
+    def predict_frames(
+        self, frames: Sequence[Batch], memories: Sequence[None], **kwargs: Any
+    ) -> SampleList:
+        """Detect on frames of any sizes and videos.
+
+        Args:
+            frames: Preprocessed batches of one frame. Those of one size run in
+                one forward pass.
+            memories: None for each frame: nothing is remembered.
+            **kwargs: Those of :meth:`predict`.
+
+        Returns:
+            A result for each frame.
+        """
+        return predict_by_size(
+            lambda _, inputs, samples: self.predict(inputs, samples, **kwargs), frames
+        )
 
     @staticmethod
     def make_result(

@@ -139,6 +139,7 @@ class STPNSelsa(STPN):
         memories: Sequence[Any],  # of SelsaMemory
         inputs: Dict[str, Tensor],
         data_samples: SampleList,
+        *args: Any,
         rescale: bool = True,
         **kwargs: Any,
     ) -> SampleList:

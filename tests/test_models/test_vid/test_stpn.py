@@ -6,7 +6,7 @@ import pytest
 import torch
 from mmtrack.registry import MODELS
 
-from stpn_plugin.models.vid.prompting import prompted
+from stpn_plugin.models.prompting import prompted
 from tests import tiny_models
 
 FASTER_RCNN = 'faster_rcnn/faster-rcnn_r50_fpn_1x_coco.py'
@@ -167,7 +167,6 @@ def test_unpromptable_backbone_is_refused() -> None:
     [
         (tiny_models.inputs(num_refs=None), 'loss', 'no support frames'),
         (tiny_models.inputs(num_refs=None), 'predict', 'without support frames'),
-        (tiny_models.inputs(2), 'predict', 'got 2 frames'),
         (
             dict(tiny_models.inputs(), img=torch.zeros(1, 2, 3, 64, 96)),
             'loss',

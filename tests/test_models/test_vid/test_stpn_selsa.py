@@ -51,7 +51,7 @@ def test_trains_and_detects(extra_frames: bool, roi_align: str) -> None:
     unused = [name for name, p in model.named_parameters() if p.grad is None]
     assert not unused
     reached = inputs['ref_img'].grad[0].abs().sum(dim=(1, 2, 3)) > 0
-    # Prompt frames carry no gradient, reference frames do.
+    # Frames that only make prompts carry no gradient, reference frames do.
     assert reached.tolist() == [not extra_frames, not extra_frames, True, True]
 
     model.eval()
@@ -62,6 +62,30 @@ def test_trains_and_detects(extra_frames: bool, roi_align: str) -> None:
         later = tiny_models.samples(frame_id=1)
         (result,) = model.predict(tiny_models.inputs(num_refs=None), later)
     assert len(result.pred_det_instances) > 0
+
+
+def test_prompts_train_the_stage_that_they_are_made_from() -> None:
+    """Where all support frames do both jobs, as in the authors' code."""
+    model = build(extra_frames=False)
+
+    def withhold(module, args):
+        return (args[0].detach(),)
+
+    gradients = []
+    for detached in (False, True):
+        model.zero_grad()
+        torch.manual_seed(0)  # stochastic depth
+        predictor = model.prompt_predictor
+        handle = predictor.register_forward_pre_hook(withhold) if detached else None
+        total, _ = model.parse_losses(
+            model.loss(tiny_models.inputs(num_refs=4), samples(4))
+        )
+        total.backward()
+        if handle is not None:
+            handle.remove()
+        weight = model.detector.backbone.stages[3].blocks[0].ffn.layers[1].weight
+        gradients.append(weight.grad.clone())
+    assert not torch.allclose(*gradients, rtol=1e-3, atol=0)
 
 
 def test_references_of_a_video_are_extracted_once() -> None:
@@ -83,8 +107,8 @@ def test_bad_use() -> None:
         build(detector=tiny_models.detector('retinanet/retinanet_r50_fpn_1x_coco.py'))
     with pytest.raises(TypeError, match='last backbone stage'):
         build(prompt_predictor=dict(type='LearnedPrompts', prompt_dims=16))
-    with pytest.raises(TypeError, match='GivenReferences'):
-        build(test_cfg=dict(references=dict(type='PastReferences')))
+    with pytest.raises(TypeError, match='GivenSupport'):
+        build(support=dict(type='PastSupport'))
     model = build()
     with pytest.raises(ValueError, match='one sample a GPU'):
         model.loss(tiny_models.inputs(2, num_refs=4), samples(4, batch_size=2))

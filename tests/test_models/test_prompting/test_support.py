@@ -1,14 +1,15 @@
-"""Reference policies: which frames support a video under test, and when."""
+"""Support policies and memory: which frames support a video under test, and when."""
 
 from __future__ import annotations
 
+import weakref
 from typing import List
 
 import pytest
 import torch
 from mmtrack.registry import MODELS, TASK_UTILS
 
-from stpn_plugin.models.vid import SupportMemory
+from stpn_plugin.models.prompting import GivenSupport, PastSupport, SupportMemory
 from tests import tiny_models
 
 VIDEO = torch.randn(12, 3, 64, 96, generator=torch.Generator().manual_seed(0))
@@ -19,10 +20,9 @@ MODEL = dict(
 )
 
 
-def build(**references) -> torch.nn.Module:
+def build(**support) -> torch.nn.Module:
     torch.manual_seed(0)
-    test_cfg = dict(references=references) if references else None
-    return MODELS.build(dict(MODEL, test_cfg=test_cfg)).eval()
+    return MODELS.build(dict(MODEL, support=support or None)).eval()
 
 
 class Counter:
@@ -47,7 +47,7 @@ def run(model, frame_id: int, refs: List[int] = (), with_ids: bool = True):
             ids = list(refs) if len(refs) > 1 else refs[0]
             sample.set_metainfo(dict(ref_frame_id=ids))
     with torch.no_grad():
-        memory = model.remember(inputs, [sample])
+        memory = model.follow(inputs, sample)
     return memory.prompts
 
 
@@ -97,7 +97,7 @@ def test_equal_frames_are_extracted_once() -> None:
 
 
 def test_online_uses_past_frames_only() -> None:
-    model = build(type='PastReferences', num_frames=3, interval=2)
+    model = build(type='PastSupport', num_frames=3, interval=2)
     counter = Counter(model)
     for frame_id in range(12):
         prompts = run(model, frame_id)
@@ -113,28 +113,95 @@ def test_online_uses_past_frames_only() -> None:
 def test_online_needs_positive_numbers() -> None:
     for bad in (dict(num_frames=0), dict(interval=0)):
         with pytest.raises(ValueError, match='>= 1'):
-            TASK_UTILS.build(dict(type='PastReferences', **bad))
+            TASK_UTILS.build(dict(type='PastSupport', **bad))
 
 
 def test_frame_zero_starts_anew() -> None:
-    model = build(type='PastReferences', num_frames=3, interval=1)
+    model = build(type='PastSupport', num_frames=3, interval=1)
     for frame_id in range(3):
         run(model, frame_id)
     torch.testing.assert_close(run(model, 0), expected(model, [0]))
 
 
 def test_memory_is_bounded() -> None:
-    memory = SupportMemory(video_id=1, size=4)
+    memory = SupportMemory(PastSupport(num_frames=4))
+    alive: List[weakref.ref] = []
     for frame_id in range(100):
-        memory.add([frame_id], lambda picks: torch.zeros(len(picks), 8, 2, 3))
-    assert len(memory) == len(memory._feats) == 4
+        feats = torch.zeros(1, 8, 2, 3)
+        alive.append(weakref.ref(feats))
+        memory.add([frame_id], lambda picks, feats=feats: feats)
+        memory = memory.copy()
+    del feats
+    assert len(memory) == 4
+    assert sum(ref() is not None for ref in alive) <= 4
     assert memory.features.shape == (1, 4, 8, 2, 3)
 
 
+def test_a_copy_goes_its_own_way() -> None:
+    memory = SupportMemory(PastSupport(num_frames=2))
+    memory.add([0, 1], lambda picks: torch.tensor([[0.0], [1.0]]))
+    other = memory.copy()
+    other.add([2], lambda picks: torch.tensor([[2.0]]))
+    assert memory.features.tolist() == [[[0.0], [1.0]]]
+    assert other.features.tolist() == [[[1.0], [2.0]]]
+
+
 def test_memory_takes_mappings() -> None:
-    memory = SupportMemory(video_id=1)
+    memory = SupportMemory(GivenSupport())
     memory.add(
         [0, 1], lambda picks: {(0, 0): torch.tensor(picks), (1, 0): torch.ones(2, 3)}
     )
     assert memory.features[0, 0].tolist() == [[0, 1]]
     assert memory.features[1, 0].shape == (1, 2, 3)
+
+
+def test_a_video_ends_with_its_run() -> None:
+    """What an unfinished video left must not serve a later one of the same id."""
+    model = build()
+    run(model, 0, [0, 4])
+    model.train()
+    model.eval()
+    with pytest.raises(RuntimeError, match='frame 1 of video 1 arrived before frame 0'):
+        run(model, 1)
+
+
+def test_frames_come_in_order() -> None:
+    model = build()
+    run(model, 0, [0, 4])
+    run(model, 1)
+    run(model, 5)  # every n-th frame of a video may be tested
+    for earlier in (5, 2):
+        with pytest.raises(RuntimeError, match=f'frame {earlier} .* after frame 5'):
+            run(model, earlier)
+
+
+@pytest.mark.parametrize('frame_id', [-1, '0', 1.0, None])
+def test_frame_ids_are_whole_numbers(frame_id) -> None:
+    model = build(type='PastSupport')
+    inputs = dict(img=VIDEO[:1][None])
+    (sample,) = tiny_models.samples()
+    sample.set_metainfo(dict(frame_id=frame_id, img_path='a/000000.jpg'))
+    with pytest.raises(ValueError, match=r'a/000000.jpg.*numbered 0, 1, 2'):
+        model.predict(inputs, [sample])
+
+
+def test_support_frames_pass_the_backbone_in_chunks() -> None:
+    model = build()
+    whole = expected(model, list(range(10)))
+    sizes: List[int] = []
+    model.detector.backbone.register_forward_pre_hook(
+        lambda module, args: sizes.append(len(args[0]))
+    )
+    model.support_chunk_size = 4
+    torch.testing.assert_close(expected(model, list(range(10))), whole)
+    assert sizes == [4, 4, 2]
+    with pytest.raises(ValueError, match='support_chunk_size must be >= 1'):
+        MODELS.build(dict(MODEL, support_chunk_size=0))
+
+
+def test_the_former_name_of_a_policy() -> None:
+    former = dict(references=dict(type='PastReferences', num_frames=3, interval=2))
+    with pytest.warns(DeprecationWarning, match='now called "support"'):
+        model = MODELS.build(dict(MODEL, test_cfg=former))
+    assert isinstance(model.support_policy, PastSupport)
+    assert (model.support_policy.size, model.support_policy.interval) == (3, 2)
