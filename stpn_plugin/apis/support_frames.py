@@ -111,6 +111,7 @@ class _ReadAhead:
         self._frames: Optional[Iterator[Frame]] = None
         self._position = -1
         self._last: Optional[Frame] = None
+        self._length = len(video) if isinstance(video, Sequence) else None
 
     def at_most(self, position: int) -> Tuple[int, Frame]:
         """The frame at a position, or the last that can be read before it.
@@ -119,9 +120,10 @@ class _ReadAhead:
             Its position, and the frame.
         """
         # What cannot be read, detection meets in its turn.
-        if isinstance(self._video, Sequence) and self._video:
-            position = min(position, len(self._video) - 1)
+        if self._length:
+            position = min(position, self._length - 1)
             if not self._jump(position):
+                self._length = position
                 while self._position + 1 < position and self._jump(self._position + 1):
                     pass
         else:

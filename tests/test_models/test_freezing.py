@@ -87,7 +87,7 @@ def test_a_frozen_detector_trains_prompts(base: str) -> None:
         samples = tiny_models.samples(batch_size=2)
         loss, _ = model.parse_losses(model.loss(inputs, samples))
         losses.append(loss)
-    assert torch.equal(*losses)
+    torch.testing.assert_close(*losses)  # kernels may differ without gradients
     losses[1].backward()
     assert model.prompt_predictor.query.grad.abs().sum() > 0
     assert all(p.grad is None for p in model.detector.parameters())
