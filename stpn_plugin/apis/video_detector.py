@@ -33,6 +33,7 @@ from mmtrack.structures import TrackDataSample
 from mmtrack.utils import SampleList, register_all_modules
 
 from ..builders import load_config, load_weights
+from ..models.class_check import check_num_classes, checkpoint_classes
 from ..models.prompting import PastSupport, SupportMemory, VideoPrompting
 from ..models.prompting.batches import Batch
 from ..models.vid import SingleFrameDetector, STPNSelsa
@@ -75,8 +76,9 @@ class VideoDetector:
     Raises:
         FileNotFoundError: The config does not exist.
         TypeError: The config's model is none of this package's detectors.
-        ValueError: The checkpoint does not fit the model, or the installed mmcv's
-            operators do not compute in the precision of ``amp``.
+        ValueError: The checkpoint does not fit the model, the model has heads for
+            another number of classes, or the installed mmcv's operators do not
+            compute in the precision of ``amp``.
 
     Example:
         >>> detector = VideoDetector(config, checkpoint)
@@ -112,9 +114,9 @@ class VideoDetector:
                 DATASETS.build({**dataset, 'lazy_init': True}).metainfo['CLASSES']
             )
         if checkpoint is not None:
-            meta = load_weights(self.model, str(checkpoint)).get('meta') or {}
-            names = meta.get('dataset_meta', meta).get('CLASSES')
-            self.classes = tuple(names or self.classes)
+            content = load_weights(self.model, str(checkpoint))
+            self.classes = checkpoint_classes(content) or self.classes
+        check_num_classes(self.model, self.classes)
         self._dataset = dataset
         self.model.to(self.device).eval()
         self._lock = threading.Lock()

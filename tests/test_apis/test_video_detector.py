@@ -306,8 +306,13 @@ def test_class_names(data_root: Path, tmp_path: Path) -> None:
     named = save_weights(cfg, tmp_path / 'named.pth', dataset_meta=dict(CLASSES=names))
     assert VideoDetector(cfg, plain, 'cpu').classes == CLASSES
     assert VideoDetector(cfg, named, 'cpu').classes == names
-    cfg.test_dataloader.dataset.metainfo = dict(CLASSES=('dog',))
-    assert VideoDetector(cfg, plain, 'cpu').classes == ('dog',)
+    cfg.test_dataloader.dataset.metainfo = dict(CLASSES=names)
+    assert VideoDetector(cfg, plain, 'cpu').classes == names
+    cfg.test_dataloader.dataset.metainfo = dict(CLASSES=('dog', 'cat'))
+    for checkpoint in (None, plain):
+        with pytest.raises(ValueError, match=r"(?s)num_classes=30.*\['dog', 'cat'\]"):
+            VideoDetector(cfg, checkpoint, 'cpu')
+    assert VideoDetector(cfg, named, 'cpu').classes == names
 
 
 def test_bad_checkpoints_and_configs(data_root: Path, tmp_path: Path) -> None:
