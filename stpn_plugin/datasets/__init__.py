@@ -1,10 +1,9 @@
 from . import transforms
-from .checks import AnnotationError, Fault, check_annotations, find_faults
+from .checks import AnnotationError, check_annotations, find_faults
 from .collate import collate_frames
 
 __all__ = [
     'AnnotationError',
-    'Fault',
     'check_annotations',
     'collate_frames',
     'find_faults',

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 from contextlib import contextmanager
 from typing import Any, Dict, Iterator, Sequence, Tuple
 
@@ -10,16 +9,6 @@ import torch
 from torch import Tensor, nn
 
 from ..prompts.base import Features
-
-
-def check_promptable(backbone: nn.Module) -> None:
-    """Raise a TypeError unless ``backbone.forward`` takes ``prompts``."""
-    if 'prompts' not in inspect.signature(backbone.forward).parameters:
-        raise TypeError(
-            f'{type(backbone).__name__} cannot be prompted: its forward has no '
-            'argument "prompts". Use a backbone that has, such as '
-            'mmtrack.STPNSwinTransformer'
-        )
 
 
 @contextmanager

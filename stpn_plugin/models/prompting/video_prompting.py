@@ -13,10 +13,11 @@ from mmtrack.structures import TrackDataSample
 from mmtrack.utils import ConfigType, OptConfigType, SampleList
 from torch import Tensor, nn
 
+from ..backbones.promptable import Promptable, require_promptable
 from ..freezing import FreezingMixin
-from ..prompts.base import Features
+from ..prompts.base import Features, PromptSource
 from .batches import Batch, predict_by_size, split_inputs
-from .prompted import check_promptable, concatenate, prompted
+from .prompted import concatenate, prompted
 from .support_memory import SupportMemory
 from .support_policies import SupportFrames, SupportPolicy
 
@@ -45,7 +46,8 @@ class VideoPrompting(FreezingMixin, BaseModel):
 
     Args:
         *args: Those of the video model.
-        prompt_predictor (dict): Config of the :class:`PromptSource`.
+        prompt_predictor (dict): Config of the :class:`PromptSource`. Its
+            dimensions follow from the backbone where they are left out.
         support (dict, optional): Config of the :class:`SupportPolicy`, which
             tells what frames support a video under test. By default those
             that the data set hands over (:class:`GivenSupport`).
@@ -60,8 +62,9 @@ class VideoPrompting(FreezingMixin, BaseModel):
             under test. The only state of the model.
 
     Raises:
-        TypeError: The backbone does not take prompts.
-        ValueError: ``support_chunk_size`` is less than 1.
+        TypeError: The backbone does not take prompts, or not of this kind.
+        ValueError: The dimensions of the prompts do not fit the backbone, or
+            ``support_chunk_size`` is less than 1.
 
     Example:
         >>> @MODELS.register_module()
@@ -88,8 +91,7 @@ class VideoPrompting(FreezingMixin, BaseModel):
             raise ValueError(
                 f'support_chunk_size must be >= 1, got {support_chunk_size}'
             )
-        check_promptable(self.prompted_backbone)
-        self.prompt_predictor = MODELS.build(prompt_predictor)
+        self.prompt_predictor = _build_source(prompt_predictor, self.prompted_backbone)
         self.support_policy: SupportPolicy = TASK_UTILS.build(
             support or _former_support(kwargs) or dict(type='GivenSupport')
         )
@@ -402,6 +404,16 @@ class VideoPrompting(FreezingMixin, BaseModel):
     def prompt_frames(self, count: int) -> slice:
         """Which of ``count`` support frames of a test video make prompts."""
         return slice(count)
+
+
+def _build_source(cfg: ConfigType, backbone: Promptable) -> PromptSource:
+    """Build a prompt source whose dimensions are those of a backbone."""
+    require_promptable(backbone)
+    source = MODELS.get(cfg['type']) if isinstance(cfg['type'], str) else cfg['type']
+    dims = source.dims_from(backbone) if source is not None else {}
+    built = MODELS.build({**dims, **cfg})
+    built.check_backbone(backbone)
+    return built
 
 
 def _frame_id(meta: Dict[str, Any]) -> int:

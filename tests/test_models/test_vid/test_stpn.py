@@ -227,3 +227,28 @@ def test_single_frame_detector_needs_no_video() -> None:
     torch.testing.assert_close(
         together[1].pred_det_instances.scores, alone[0].pred_det_instances.scores
     )
+
+
+@pytest.mark.parametrize(
+    'predictor, dims',
+    [
+        ('AttentionPromptPredictor', dict(in_channels=128, prompt_dims=16)),
+        ('AveragePromptPredictor', dict(in_channels=128, prompt_dims=16)),
+        ('MixerPromptPredictor', dict(in_channels=128, prompt_dims=16)),
+    ],
+)
+def test_dimensions_of_prompts_follow_from_the_backbone(
+    predictor: str, dims: dict
+) -> None:
+    detector = tiny_models.detector(FASTER_RCNN)
+    stated, left_out, wrong = (
+        dict(type='STPN', detector=detector, prompt_predictor=dict(type=predictor, **d))
+        for d in (dims, {}, dict(dims, prompt_dims=32))
+    )
+    shapes = [
+        {name: p.shape for name, p in MODELS.build(cfg).named_parameters()}
+        for cfg in (stated, left_out)
+    ]
+    assert shapes[0] == shapes[1]
+    with pytest.raises(ValueError, match='has prompt_dims=32, .* needs prompt_dims=16'):
+        MODELS.build(wrong)
