@@ -8,7 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-PIECE = 2**19
+PIECE = 2**20
 """Numbers in the largest intermediate result of a piece, see :func:`pieces`: what
 fits in the cache of a core, and far below the size from which the C library fetches
 memory from the system anew at each allocation."""

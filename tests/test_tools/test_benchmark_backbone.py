@@ -1,0 +1,20 @@
+from __future__ import annotations
+
+import pytest
+
+from tools.benchmarks.backbone import SIDES, main
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize('kind, options', [('swin', []), ('pvt', ['--train'])])
+def test_prints_every_side(
+    kind: str, options: list, capsys: pytest.CaptureFixture
+) -> None:
+    small = ['--size', '32', '64', '--repeats', '1', '--sides', SIDES[2]]
+    main(['--kind', kind, *small, *options])
+    lines = capsys.readouterr().out.splitlines()
+    rows = [line.strip('| ').split(' | ') for line in lines if line.startswith('| ')]
+    assert [row[0] for row in rows[1:]] == ['mmdet', 'ours, prompted']
+    assert rows[1][2] == rows[1][4] == '1.00'
+    assert all(len(row) == 7 and float(row[1]) > 0 for row in rows[1:])
+    assert 'cores' in lines[1] and 'torch' in lines[1]
