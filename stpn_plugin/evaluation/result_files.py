@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
 import os
-from typing import Any, BinaryIO, Iterator, Sequence, TextIO
+from typing import Any, BinaryIO, Iterator, Sequence
 
 import numpy as np
 
+from ..utils.files import whole_text
 from ..utils.inert_pickle import read_pickle
 from ..utils.stand_ins import StandInDecoder
 from ..utils.torch_files import mapped, nested_storage
@@ -31,7 +31,7 @@ def write_vid_submission(
             ``scores`` (n, ).
         class_ids (Sequence[int]): Class id of every label.
     """
-    with _replaced(path) as file:
+    with whole_text(path) as file:
         for index, det in enumerate(dets, start=1):
             file.writelines(
                 f'{index} {class_ids[label]} {score:.6f} '
@@ -57,7 +57,7 @@ def write_coco_json(
     """
     separator = '['
     # Image by image: a full validation set has millions of detections.
-    with _replaced(path) as file:
+    with whole_text(path) as file:
         for image_id, det in zip(image_ids, dets):
             for (x1, y1, x2, y2), label, score in _rows(det):
                 entry = dict(
@@ -128,17 +128,3 @@ def _read_pickle(file: BinaryIO) -> Any:
 def _rows(det: dict) -> Iterator[tuple]:
     """Box, label and score of every detection of an image, as Python numbers."""
     return zip(*(np.asarray(det[k]).tolist() for k in ('bboxes', 'labels', 'scores')))
-
-
-@contextlib.contextmanager
-def _replaced(path: str) -> Iterator[TextIO]:
-    """Open a text file that gets its name when it is complete."""
-    os.makedirs(os.path.dirname(os.path.abspath(path)), exist_ok=True)
-    temporary = f'{path}.tmp'
-    try:
-        with open(temporary, 'w') as file:
-            yield file
-        os.replace(temporary, path)
-    finally:
-        with contextlib.suppress(FileNotFoundError):
-            os.remove(temporary)
