@@ -27,6 +27,7 @@ from mmengine.runner import Runner
 from torch.utils.data import DataLoader
 
 from stpn_plugin import compat
+from stpn_plugin.utils import checkpoint_loading
 
 NUMPY = np.lib.NumpyVersion(np.__version__)
 # Since torch 2.6, torch.load only builds objects that somebody has declared safe.
@@ -318,7 +319,12 @@ def test_mmengine_checkpoint(checkpoint: Path) -> None:
     assert after == 'fine'
 
 
-def test_runner_resumes_its_own_checkpoint(checkpoint: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize('safely', {False, checkpoint_loading.TORCH_LOADS_SAFELY})
+def test_runner_resumes_its_own_checkpoint(
+    checkpoint: Path, tmp_path: Path, safely: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also where torch is too old to read it without running it."""
+    monkeypatch.setattr(checkpoint_loading, 'TORCH_LOADS_SAFELY', safely)
     runner = make_runner(tmp_path, load_from=str(checkpoint), resume=True)
     runner.load_or_resume()
     assert runner.epoch == 1

@@ -250,6 +250,12 @@ class StandInDecoder:
             vars(result)['_metadata'] = self.decode(value.state['_metadata'])
         return result
 
+    def _counter(self, value: Built) -> collections.Counter:
+        (counts,) = self._args(value, 0, 1) or [{}]
+        if type(counts) is not dict or any(type(n) is not int for n in counts.values()):
+            raise PickleError('a Counter has no counts')
+        return collections.Counter(counts)
+
     # numpy
 
     def _dtype(self, value: Built) -> np.dtype:
@@ -437,6 +443,7 @@ _FUNCTIONS: Mapping[str, Callable[[StandInDecoder, Built], Any]] = {
         ).items()
     },
     'collections.OrderedDict': StandInDecoder._ordered_dict,
+    'collections.Counter': StandInDecoder._counter,
     'numpy.dtype': StandInDecoder._dtype,
     **{
         f'numpy.{core}.{name}': function
