@@ -80,7 +80,8 @@ def load_vid_ground_truth(
     """
     if not exists(ann_file):
         raise FileNotFoundError(f'annotation file {ann_file} does not exist')
-    content = load(ann_file)
+    # Not by its ending: a pickle would run.
+    content = load(ann_file, file_format='json')
     if not isinstance(content, dict) or not {'images', 'categories'} <= set(content):
         raise ValueError(
             f"{ann_file} is no CocoVID file: it lacks 'images' or 'categories'"

@@ -16,6 +16,7 @@ from mmtrack.structures import TrackDataSample
 
 from stpn_plugin.evaluation import (
     load_results,
+    load_vid_ground_truth,
     write_coco_json,
     write_predictions,
     write_vid_submission,
@@ -285,3 +286,12 @@ def test_wrong_results(tmp_path: Path) -> None:
     path.write_bytes(pickle.dumps(dict(img_id=1)))
     with pytest.raises(ValueError, match='not a list of predictions'):
         load_results(str(path))
+
+
+def test_annotations_run_no_code(tmp_path: Path) -> None:
+    sign = tmp_path / 'sign'
+    path = tmp_path / 'annotations.pkl'
+    path.write_bytes(as_pickle(attacks(sign)['system']))
+    with pytest.raises(ValueError):
+        load_vid_ground_truth(str(path), ['a'])
+    assert not sign.exists()

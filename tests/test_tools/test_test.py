@@ -18,6 +18,7 @@ from mmtrack.registry import METRICS
 
 from stpn_plugin.engine import prepare_test_cfg
 from stpn_plugin.evaluation import MetricError, load_results
+from tests.malicious import as_zip, attacks
 from tests.test_tools.conftest import ROOT, last_metrics, run_tool
 from tests.tiny_data import CLASSES, HEIGHT, WIDTH
 
@@ -242,6 +243,11 @@ def test_bad_checkpoints(config: Path, checkpoint: Path, tmp_path: Path) -> None
         torch.save(content, 'bad.pth')
         with pytest.raises(ValueError, match=f'(?s)bad.pth {message}'):
             run_tool('test.py', config, 'bad.pth')
+    sign = tmp_path / 'sign'
+    Path('bad.pth').write_bytes(as_zip(attacks(sign)['system']))
+    with pytest.raises(ValueError, match='bad.pth cannot be read as a checkpoint'):
+        run_tool('test.py', config, 'bad.pth')
+    assert not sign.exists()
     Path('bad.pth').write_bytes(b'no checkpoint')
     with pytest.raises(ValueError, match='bad.pth cannot be read'):
         run_tool('test.py', config, 'bad.pth')

@@ -14,10 +14,13 @@ from mmengine.logging import HistoryBuffer
 from mmengine.model import BaseModule
 from mmengine.optim import MultiStepLR
 from mmengine.runner import CheckpointLoader, load_checkpoint
+from mmtrack.registry import MODELS
 from torch import nn
 
+from stpn_plugin.builders import load_weights
 from stpn_plugin.utils import checkpoint_loading
 from stpn_plugin.utils.checkpoint_loading import load_checkpoint_file
+from tests import tiny_models
 from tests.malicious import LARGE_MEMO, as_legacy, as_zip, attacks, broken_archives
 
 # Both ways to read, where this torch has both.
@@ -178,6 +181,7 @@ def test_every_door_of_mmengine(
     monkeypatch.setattr(torch.hub, 'get_dir', lambda: str(tmp_path / 'hub'))
     model = BaseModule()
     model.init_cfg = dict(type='Pretrained', checkpoint=bad)
+    backbone = tiny_models.backbone(init_cfg=model.init_cfg)
     doors = [
         lambda: load_checkpoint(nn.Linear(1, 1), bad),
         lambda: load_checkpoint(nn.Linear(1, 1), 'https://example.com/a.pth'),
@@ -185,6 +189,8 @@ def test_every_door_of_mmengine(
         lambda: CheckpointLoader.load_checkpoint('open-mmlab://resnet50_caffe'),
         lambda: CheckpointLoader.load_checkpoint('mmcls://resnet18'),
         model.init_weights,
+        MODELS.build(backbone).init_weights,
+        lambda: load_weights(nn.Linear(1, 1), bad),
     ]
     for door in doors:
         with pytest.raises(ValueError, match='cannot be read as a checkpoint'):
