@@ -12,8 +12,8 @@ import argparse
 import multiprocessing
 import os
 import platform
-import resource
 import time
+from pathlib import Path
 from statistics import median
 from typing import Callable, Sequence
 
@@ -109,9 +109,17 @@ def peak_memory(side: str, args: argparse.Namespace) -> float:
         before = torch.cuda.memory_allocated()
         run()
         return (torch.cuda.max_memory_allocated() - before) / 2**20
-    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    before = _resident_peak()
     run()
-    return (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 2**10
+    return _resident_peak() - before
+
+
+def _resident_peak() -> float:
+    """Peak resident MiB of this process; `ru_maxrss` is its parent's too."""
+    for line in Path('/proc/self/status').read_text().splitlines():
+        if line.startswith('VmHWM:'):
+            return int(line.split()[1]) / 2**10
+    raise RuntimeError('peak memory on CPU is read from Linux: no VmHWM in /proc')
 
 
 def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Callable
+from typing import Any, Callable
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
+from torch.autograd.function import once_differentiable
 
 PIECE = 2**20
 """Numbers in the largest intermediate result of a piece, see :func:`pieces`: what
@@ -35,22 +36,24 @@ def attend(
     q: Tensor,
     k: Tensor,
     v: Tensor,
-    bias: Tensor | None,
+    bias: Tensor,
+    kinds: Tensor | None,
     scale: float,
     dropout: Callable[[Tensor], Tensor] | None = None,
     fused: bool = True,
 ) -> Tensor:
-    """Attention, by torch's fused kernel where that is the better one.
+    """Attention within windows, by torch's fused kernel where that is better.
 
-    It is not in torch < 2.0. It is not used either where weights are dropped,
-    so that the random numbers are those of the explicit form, nor on CPUs to
-    train a bias, for which their kernel has no gradient.
+    It is not in torch < 2.0, and not used where weights are dropped, so that the
+    random numbers are those of the explicit form.
 
     Args:
         q: Queries (B, heads, L, D).
-        k: Keys (B, heads, S, D).
-        v: Values (B, heads, S, D).
-        bias: What is added to the scores, (1 or B, heads, L, S), or None.
+        k: Keys (B, heads, L, D).
+        v: Values (B, heads, L, D).
+        bias: What is added to the scores in K kinds of windows,
+            (K, heads, L, L).
+        kinds: The kind of each window, (B,), or None if all are of one.
         scale: Factor on the queries.
         dropout: Acts on the weights.
         fused: Whether the fused kernel may be used.
@@ -58,21 +61,62 @@ def attend(
     Returns:
         Tensor of shape (B, heads, L, D).
     """
-    trains_bias = bias is not None and bias.requires_grad and not q.is_cuda
-    if (
-        fused
-        and dropout is None
-        and not trains_bias
-        and hasattr(F, 'scaled_dot_product_attention')
-    ):
+    bias = bias.to(q.dtype)
+    if fused and dropout is None and hasattr(F, 'scaled_dot_product_attention'):
         # All sdpa has for a scale, in torch 2.0, is its default.
         q = q * (scale * q.shape[-1] ** 0.5)
-        bias = bias if bias is None else bias.to(q.dtype)
-        return F.scaled_dot_product_attention(q, k, v, attn_mask=bias)
-    weights = attention_weights(q * scale, k, bias)
+        if bias.requires_grad and torch.is_grad_enabled() and not q.is_cuda:
+            return _FusedAttention.apply(q, k, v, bias, kinds)
+        return F.scaled_dot_product_attention(q, k, v, attn_mask=_pick(bias, kinds))
+    weights = attention_weights(q * scale, k, _pick(bias, kinds))
     if dropout is not None:
         weights = dropout(weights)
     return weights @ v
+
+
+def _pick(bias: Tensor, kinds: Tensor | None) -> Tensor:
+    """The bias of each window."""
+    return bias if kinds is None else bias[kinds]
+
+
+class _FusedAttention(torch.autograd.Function):
+    """Fused attention that trains its bias, which the kernel for CPUs cannot.
+
+    Only what comes in is kept for the backward pass, which computes the weights
+    again, a few windows at a time: they are the largest tensors of a Swin.
+    """
+
+    @staticmethod
+    def forward(
+        ctx: Any, q: Tensor, k: Tensor, v: Tensor, bias: Tensor, kinds: Tensor | None
+    ) -> Tensor:
+        ctx.save_for_backward(q, k, v, bias, kinds)
+        return F.scaled_dot_product_attention(q, k, v, attn_mask=_pick(bias, kinds))
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, grad: Tensor) -> tuple:
+        q, k, v, bias, kinds = ctx.saved_tensors
+        scale = q.shape[-1] ** -0.5
+        grads = [torch.empty_like(x) for x in (q, k, v)]
+        grad_bias = torch.zeros_like(bias)
+        rows = max(1, PIECE // bias[0].numel())
+        for start in range(0, q.shape[0], rows):
+            part = slice(start, start + rows)
+            kind = None if kinds is None else kinds[part]
+            weights = attention_weights(q[part] * scale, k[part], _pick(bias, kind))
+            grads[2][part] = weights.transpose(-2, -1) @ grad[part]
+            grad_scores = grad[part] @ v[part].transpose(-2, -1)
+            grad_scores -= (grad_scores * weights).sum(dim=-1, keepdim=True)
+            grad_scores *= weights
+            if kind is None:
+                grad_bias += grad_scores.sum(dim=0, keepdim=True)
+            else:
+                grad_bias.index_add_(0, kind, grad_scores)
+            grad_scores *= scale
+            grads[0][part] = grad_scores @ k[part]
+            grads[1][part] = grad_scores.transpose(-2, -1) @ q[part]
+        return (*grads, grad_bias, None)
 
 
 def pieces(x: Tensor, width: int) -> list[slice]:

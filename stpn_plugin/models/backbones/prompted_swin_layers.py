@@ -135,14 +135,19 @@ class PromptedWindowMSA(nn.Module):
         return qkv.permute(2, 0, 3, 1, 4).unbind(0)
 
     def forward(
-        self, shared: Optional[Tensor], windows: Tensor, bias: Tensor
+        self,
+        shared: Optional[Tensor],
+        windows: Tensor,
+        bias: Tensor,
+        kinds: Optional[Tensor],
     ) -> Tuple[Optional[Tensor], Tensor]:
         """Attend within each window.
 
         Args:
             shared: ``qkv`` of the prompts of each image, (B, P, 3C), or None.
             windows: Patches by window (B, nW, N, C).
-            bias: (1 or B * nW, heads, P + N, P + N).
+            bias: That of K kinds of windows, (K, heads, P + N, P + N).
+            kinds: The kind of each window, (nW,), or None if all are of one.
 
         Returns:
             What each prompt becomes in each window, before the output
@@ -151,7 +156,9 @@ class PromptedWindowMSA(nn.Module):
         q, k, v = self.queries_keys_values(shared, windows)
         drops = self.attn_drop.training and self.attn_drop.p > 0
         dropout = self.attn_drop if drops else None
-        out = attend(q, k, v, bias, self.scale, dropout, self.fused_attention)
+        if kinds is not None:
+            kinds = kinds.repeat(windows.shape[0])
+        out = attend(q, k, v, bias, kinds, self.scale, dropout, self.fused_attention)
         out = out.transpose(1, 2).flatten(2)  # (B * nW, P + N, C)
         out = out.unflatten(0, windows.shape[:2])
         if shared is None:
@@ -250,12 +257,10 @@ class PromptedShiftWindowMSA(nn.Module):
         bias, kinds = self.biases(num_prompts, grid)
 
         width = 3 * tokens.shape[-1] * (num_prompts + windows.shape[2])
-        part_bias = bias
         seen, attended = [], []
         for part in pieces(windows, width):
-            if kinds is not None:
-                part_bias = bias[kinds[part]].repeat(windows.shape[0], 1, 1, 1)
-            out, patches = self.w_msa(shared, windows[:, part], part_bias)
+            part_kinds = None if kinds is None else kinds[part]
+            out, patches = self.w_msa(shared, windows[:, part], bias, part_kinds)
             seen.append(out)
             attended.append(patches)
         patches = self.maps(join(attended), grid, hw_shape).flatten(1, 2)

@@ -110,6 +110,18 @@ def test_fused_attention_changes_rounding_only(case: Case) -> None:
     assert_same(outs, expected)
 
 
+def test_fused_attention_has_the_same_gradients(case: Case) -> None:
+    img, prompts = torch.randn(2, 3, *SIZE), torch.randn(2, 5, case.channels[0])
+    grads = []
+    for fused in (True, False):
+        backbone = build(case, fused_attention=fused).train()
+        prompts = prompts.detach().requires_grad_()
+        sum(out.square().mean() for out in backbone(img, prompts)).backward()
+        grads.append([prompts.grad, *(p.grad for p in backbone.parameters())])
+    for a, b in zip(*grads):
+        assert (a - b).abs().max() <= 1e-3 * b.abs().max() + 1e-6
+
+
 def test_large_maps_are_as_with_gradients(case: Case) -> None:
     """Inference works in pieces, training does not."""
     backbone = build(case)

@@ -71,7 +71,7 @@ def test_gradient_parity_with_authors() -> None:
 
 
 def test_equals_mmdet_without_prompts_in_training() -> None:
-    backbone = build_tiny(drop_path_rate=0.5).train()
+    backbone = build_tiny(drop_path_rate=0.5, fused_attention=False).train()
     stock = SwinTransformer(**TINY, drop_path_rate=0.5)
     stock.load_state_dict(backbone.state_dict())
     stock.train()
