@@ -17,6 +17,8 @@ from mmtrack.registry import MODELS
 from mmtrack.utils import register_all_modules
 from torch import Tensor, nn
 
+from .utils.config_overrides import check_inherited_variables
+
 Shape = Tuple[int, ...]
 
 
@@ -33,6 +35,7 @@ def load_config(config: str) -> Config:
 
     Raises:
         FileNotFoundError: If there is no such config.
+        ValueError: If it sets a variable that nothing reads any more.
     """
     if '::' in config:
         return get_config(config)
@@ -43,6 +46,7 @@ def load_config(config: str) -> Config:
             'e.g. mmtrack::vid/selsa/'
             'selsa_faster-rcnn_r50-dc5_8xb1-7e_imagenetvid.py'
         )
+    check_inherited_variables(config)
     return Config.fromfile(config)
 
 

@@ -22,6 +22,7 @@ from mmtrack.utils import register_all_modules
 from ..builders import load_config
 from ..compat import add_local_rank_argument
 from ..utils import check_writable
+from ..utils.config_overrides import check_overrides
 from .class_check_hook import with_class_check
 from .evaluators import (
     as_list,
@@ -180,6 +181,7 @@ def _prepare_common_cfg(args: argparse.Namespace) -> Config:
     os.environ.setdefault('LOCAL_RANK', str(args.local_rank))
     cfg = load_config(args.config)
     if args.cfg_options is not None:
+        check_overrides(cfg.filename, cfg, args.cfg_options)
         cfg.merge_from_dict(args.cfg_options)
     cfg.launcher = args.launcher
     if args.work_dir is not None:
