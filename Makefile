@@ -30,6 +30,7 @@ lint: setup  ## check style and types
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+	$(BIN)/python .dev_scripts/generate_model_pages.py --check
 
 clean:  ## remove the environments, caches and build folders
 	rm -rf .venv .venv-compiled .venv-mim .mypy_cache .pytest_cache .ruff_cache build dist *.egg-info

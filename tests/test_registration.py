@@ -33,6 +33,7 @@ register_all_modules(init_default_scope=True)
 """
 
 WORKER = """
+import numpy as np
 import torch
 import stpn_plugin
 from mmtrack.registry import TRANSFORMS
@@ -41,14 +42,14 @@ class Data(torch.utils.data.Dataset):
     def __len__(self):
         return 2
     def __getitem__(self, i):
-        cfg = dict(type='mmtrack.FillSupportFrames', num_support_frames=2)
-        return TRANSFORMS.build(cfg)(dict(x=[i]))['x']
+        cfg = dict(type='mmtrack.PadFramesToLargest')
+        return TRANSFORMS.build(cfg)(dict(img=[np.full((2, 2, 3), i)]))['img'][0].mean()
 
 if __name__ == '__main__':
     loader = torch.utils.data.DataLoader(
         Data(), num_workers=1, collate_fn=list, batch_size=2,
         multiprocessing_context='{context}')
-    assert list(loader) == [[[0, 0, 0], [1, 1, 1]]]
+    assert list(loader) == [[0, 1]]
 """
 
 

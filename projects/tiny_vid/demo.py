@@ -23,9 +23,11 @@ from rich.console import Console
 
 ROOT = osp.dirname(osp.dirname(osp.dirname(osp.abspath(__file__))))
 CONVERTERS = 'tools/convert_datasets/ilsvrc'
-BACKBONE_CONFIG = 'configs/vid/stpn/tiny_swin_1xb32-1k_tinyvid-stills.py'
-DETECTOR_CONFIG = 'configs/vid/stpn/tiny_faster-rcnn_swin_fpn_1xb16-400_tinyvid.py'
-CONFIG = 'configs/vid/stpn/tiny_stpn_faster-rcnn_swin_fpn_1xb16-400_tinyvid.py'
+BACKBONE_CONFIG = 'projects/tiny_vid/configs/tiny_swin_1xb32-1k_tinyvid-stills.py'
+DETECTOR_CONFIG = (
+    'projects/tiny_vid/configs/tiny_faster-rcnn_swin_fpn_1xb16-400_tinyvid.py'
+)
+CONFIG = 'projects/tiny_vid/configs/tiny_stpn_faster-rcnn_swin_fpn_1xb16-400_tinyvid.py'
 DATA_ROOT = 'data/tiny_vid'  # as in the configs
 
 

@@ -47,7 +47,7 @@ from stpn_plugin.visualization.style import (  # noqa: E402
     styled,
 )
 
-FOLDER = 'configs/vid/stpn'
+FOLDER = 'projects/tiny_vid/configs'
 SUFFIX = 'faster-rcnn_swin_fpn'
 COLUMNS = ('all', 'fast', 'medium', 'slow', 'sharp', 'deteriorated', 'guess')
 Scores = Dict[str, float]

@@ -26,25 +26,6 @@ def frames(count: int = 3, height: int = 60, width: int = 90) -> dict:
     )
 
 
-@pytest.mark.parametrize(
-    'found, filled',
-    [
-        ([0], [0, 0, 0, 0]),
-        ([0, 1], [0, 1, 1, 1]),
-        ([5, 4, 6], [5, 4, 4, 6]),
-        ([5, 3, 4, 6], [5, 3, 4, 6]),
-    ],
-)
-def test_fill_support_frames(found: list, filled: list) -> None:
-    fill = TRANSFORMS.build(dict(type='FillSupportFrames', num_support_frames=3))
-    assert fill(dict(frame_id=found)) == dict(frame_id=filled)
-
-
-def test_fill_needs_a_positive_number() -> None:
-    with pytest.raises(ValueError, match='>= 1'):
-        TRANSFORMS.build(dict(type='FillSupportFrames', num_support_frames=0))
-
-
 def test_pad_frames_to_largest() -> None:
     results = frames(2)
     results['img'][0] = results['img'][0][:40]

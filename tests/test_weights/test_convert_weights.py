@@ -253,14 +253,14 @@ def test_another_window_size(model: torch.nn.Module, weights: State) -> None:
 @pytest.mark.parametrize(
     'released, config',
     [
-        ('fasterrcnn_swint_att', 'stpn_faster-rcnn_swin-t_fpn_8xb1-9e'),
-        ('fasterrcnn_swint_avg', 'stpn_faster-rcnn_swin-t_fpn_avg_8xb1-9e'),
-        ('fasterrcnn_swinb_att', 'stpn_faster-rcnn_swin-b_fpn_8xb1-14e'),
-        ('selsa_swint_att', 'stpn-selsa_faster-rcnn_swin-t_fpn_8xb1-9e'),
+        ('fasterrcnn_swint_att', 'stpn/stpn_faster-rcnn_swin-t_fpn_8xb1-9e'),
+        ('fasterrcnn_swint_avg', 'stpn/stpn_faster-rcnn_swin-t_fpn_avg_8xb1-9e'),
+        ('fasterrcnn_swinb_att', 'stpn/stpn_faster-rcnn_swin-b_fpn_8xb1-9e'),
+        ('selsa_swint_att', 'stpn_selsa/stpn-selsa_faster-rcnn_swin-t_fpn_8xb1-9e'),
     ],
 )
 def test_released_names(released: str, config: str) -> None:
-    cfg = Config.fromfile(f'{ROOT}/configs/vid/stpn/{config}_imagenetvid.py')
+    cfg = Config.fromfile(f'{ROOT}/configs/vid/{config}_imagenetvid.py')
     names = RELEASED[f'dvp_{released}_9x_cocopretrains']
     source = {name: torch.zeros(1).expand(shape) for name, shape in names}
     conversion = convert_weights(source, build_model(cfg))

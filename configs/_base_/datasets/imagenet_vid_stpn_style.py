@@ -1,35 +1,23 @@
-# ImageNet VID (15 frames a video) and DET (30 classes) for training, VID for testing.
-_base_ = ['mmtrack::_base_/datasets/imagenet_vid_fgfa_style.py']
+# ImageNet VID (15 frames a video) and DET (30 classes) for training, VID for testing;
+# each key frame with support frames of its video.
+#
+# Often changed
+#   The folder: put ILSVRC, or a link to it, at data/ILSVRC.
+#   Numbers of support frames T, each in one place, for `--cfg-options`:
+#     train_dataloader.dataset.datasets.0.ref_img_sampler.num_ref_imgs  VID, even
+#     train_dataloader.dataset.datasets.1.ref_img_sampler.num_ref_imgs  DET, the same
+#     val_dataloader.dataset.ref_img_sampler.num_ref_imgs               >= 2
+#     test_dataloader.dataset.ref_img_sampler.num_ref_imgs              >= 2
+#   A config that inherits sets them as imagenet_vid_stpn-selsa_style.py does.
+_base_ = [
+    'mmtrack::_base_/datasets/imagenet_vid_fgfa_style.py',
+    './multi_scale_augmentation.py',
+]
 
-# ---------------------------------------------------------- often changed
-data_root = 'data/ILSVRC/'
-num_support_frames = 2  # T in training
-num_test_support_frames = 14  # T in testing, spread over the video
-
-# ------------------------------------------------------- seldom changed
-# Both policies end with a short side of 480 to 800 and a long side up to 1333.
-multi_scale = dict(
-    type='RandomChoiceResize',
-    resize_type='mmdet.Resize',
-    scales=[(1333, short) for short in range(480, 801, 32)],
-    keep_ratio=True,
-)
-resize_before_crop = dict(
-    type='RandomChoiceResize',
-    resize_type='mmdet.Resize',
-    scales=[(1333, short) for short in (400, 500, 600)],
-    keep_ratio=True,
-)
-crop = dict(
-    type='TrackRandomCrop',
-    crop_type='absolute_range',
-    crop_size=(384, 600),
-    allow_negative_crop=True,
-)
 shared = dict(type='TransformBroadcaster', share_random_params=True)
+each = dict(type='TransformBroadcaster', share_random_params=False)
 
 train_pipeline = [
-    dict(type='FillSupportFrames', num_support_frames=num_support_frames),
     dict(
         **shared,
         transforms=[
@@ -41,75 +29,49 @@ train_pipeline = [
     dict(
         type='RandomChoice',
         transforms=[
-            [dict(**shared, transforms=[multi_scale])],
+            [dict(**shared, transforms=[_base_.multi_scale])],
             [
-                dict(**shared, transforms=[resize_before_crop]),
-                # Each frame has a crop of its own.
-                dict(
-                    type='TransformBroadcaster',
-                    share_random_params=False,
-                    transforms=[crop],
-                ),
+                dict(**shared, transforms=[_base_.resize_before_crop]),
+                dict(**each, transforms=[_base_.crop]),
                 dict(type='PadFramesToLargest'),
-                dict(**shared, transforms=[multi_scale]),
+                dict(**shared, transforms=[_base_.multi_scale]),
             ],
         ],
     ),
     dict(type='PackTrackInputs'),
 ]
 
-train_dataloader = dict(
-    dataset=dict(
-        datasets=[
-            dict(
-                type='ImagenetVIDDataset',
-                data_root=data_root,
-                ann_file='annotations/imagenet_vid_train.json',
-                data_prefix=dict(img_path='Data/VID'),
-                filter_cfg=dict(filter_empty_gt=True, min_size=32),
-                pipeline=train_pipeline,
-                load_as_video=True,
-                ref_img_sampler=dict(
-                    num_ref_imgs=num_support_frames,
-                    frame_range=9,
-                    filter_key_img=True,
-                    method='bilateral_uniform',
-                ),
-            ),
-            dict(
-                type='ImagenetVIDDataset',
-                data_root=data_root,
-                ann_file='annotations/imagenet_det_30plus1cls.json',
-                data_prefix=dict(img_path='Data/DET'),
-                filter_cfg=dict(filter_empty_gt=True, min_size=32),
-                pipeline=train_pipeline,
-                load_as_video=False,
-                # A still image is its own support frame.
-                ref_img_sampler=dict(
-                    num_ref_imgs=num_support_frames,
-                    frame_range=0,
-                    filter_key_img=False,
-                    method='bilateral_uniform',
-                ),
-            ),
-        ]
-    )
+vid_train, det_train = _base_.train_dataloader.dataset.datasets
+vid_train.update(
+    type='STPNImagenetVIDDataset',
+    pipeline=train_pipeline,
+    ref_img_sampler=dict(
+        num_ref_imgs=2, frame_range=9, filter_key_img=True, method='bilateral_uniform'
+    ),
 )
+det_train.update(
+    type='STPNImagenetVIDDataset',
+    pipeline=train_pipeline,
+    # A still image is its own support frame.
+    ref_img_sampler=dict(
+        num_ref_imgs=2, frame_range=0, filter_key_img=False, method='bilateral_uniform'
+    ),
+)
+train_dataloader = dict(dataset=dict(datasets=[vid_train, det_train]))
+
 val_dataloader = dict(
     collate_fn=dict(type='collate_frames'),  # for a batch_size > 1
     dataset=dict(
-        data_root=data_root,
+        type='STPNImagenetVIDDataset',
+        # Frame 0 brings support frames from all over the video.
         ref_img_sampler=dict(
-            _delete_=True,
-            num_ref_imgs=num_test_support_frames,
-            frame_range=[-num_test_support_frames // 2, num_test_support_frames // 2],
-            method='test_with_adaptive_stride',
+            _delete_=True, num_ref_imgs=14, method='test_with_adaptive_stride'
         ),
     ),
 )
 test_dataloader = val_dataloader
 
-val_ann_file = data_root + 'annotations/imagenet_vid_val.json'
+val_ann_file = 'data/ILSVRC/annotations/imagenet_vid_val.json'
 val_evaluator = [
     dict(type='CocoVideoMetric', ann_file=val_ann_file, metric='bbox'),
     dict(type='VIDMotionMetric', ann_file=val_ann_file),  # fast, medium, slow

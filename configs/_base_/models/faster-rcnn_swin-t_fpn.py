@@ -7,17 +7,14 @@ model = dict(
         backbone=dict(
             _delete_=True,
             type='mmtrack.STPNSwinTransformer',
-            embed_dims=96,
-            depths=(2, 2, 6, 2),
-            num_heads=(3, 6, 12, 24),
+            arch='tiny',
             drop_path_rate=0.2,
-            # COCO Mask R-CNN, of mmdet
+            convert_weights=True,
+            # COCO Mask R-CNN, of the Swin authors
             init_cfg=dict(
                 type='Pretrained',
-                checkpoint='https://download.openmmlab.com/mmdetection/v2.0/swin/'
-                'mask_rcnn_swin-t-p4-w7_fpn_fp16_ms-crop-3x_coco/'
-                'mask_rcnn_swin-t-p4-w7_fpn_fp16_ms-crop-3x_coco_20210908_165006-'
-                '90a4008c.pth',
+                checkpoint='https://github.com/SwinTransformer/storage/releases/'
+                'download/v1.0.2/mask_rcnn_swin_tiny_patch4_window7.pth',
             ),
         ),
         neck=dict(in_channels=[96, 192, 384, 768]),

@@ -14,15 +14,8 @@ model = dict(
         _delete_=True,
         _scope_='mmdet',
         type='DeformableDETR',
-        backbone=dict(
-            type='mmtrack.STPNSwinTransformer',
-            embed_dims=96,
-            depths=(2, 2, 6, 2),
-            num_heads=(3, 6, 12, 24),
-            out_indices=(1, 2, 3),
-            drop_path_rate=0.2,
-            init_cfg=_base_.model.detector.backbone.init_cfg,
-        ),
+        # The norm of a stage that the neck does not use would get no gradient.
+        backbone=dict(_base_.model.detector.backbone, out_indices=(1, 2, 3)),
         neck=dict(
             type='ChannelMapper',
             in_channels=[192, 384, 768],

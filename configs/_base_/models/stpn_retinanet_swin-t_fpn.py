@@ -5,16 +5,8 @@ model = dict(
         _delete_=True,
         _scope_='mmdet',
         type='RetinaNet',
-        backbone=dict(
-            type='mmtrack.STPNSwinTransformer',
-            embed_dims=96,
-            depths=(2, 2, 6, 2),
-            num_heads=(3, 6, 12, 24),
-            # The first stage's norm would get no gradient: the neck starts later.
-            out_indices=(1, 2, 3),
-            drop_path_rate=0.2,
-            init_cfg=_base_.model.detector.backbone.init_cfg,
-        ),
+        # The norm of a stage that the neck does not use would get no gradient.
+        backbone=dict(_base_.model.detector.backbone, out_indices=(1, 2, 3)),
         neck=dict(
             type='FPN',
             in_channels=[192, 384, 768],

@@ -1,3 +1,5 @@
+# Ours: PVTv2 instead of Swin, to show that prompts are not bound to windows; the
+# authors released none.
 _base_ = ['./stpn_faster-rcnn_swin-t_fpn_8xb1-9e_imagenetvid.py']
 
 model = dict(

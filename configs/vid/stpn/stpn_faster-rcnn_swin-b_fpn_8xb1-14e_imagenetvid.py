@@ -1,8 +1,23 @@
-_base_ = ['./faster-rcnn_swin-b_fpn_8xb1-14e_imagenetvid.py']
+# Released as dvp_fasterrcnn_swinb_att_14x_cocopretrains: learning rate reduced after
+# epoch 8.
+_base_ = [
+    '../../_base_/models/stpn_faster-rcnn_swin-t_fpn.py',
+    '../../_base_/datasets/imagenet_vid_stpn_style.py',
+    '../../_base_/schedules/adamw_14e.py',
+    '../../_base_/default_runtime.py',
+]
 
 model = dict(
-    type='STPN',
-    prompt_predictor=dict(
-        type='AttentionPromptPredictor', in_channels=1024, prompt_dims=128
+    detector=dict(
+        backbone=dict(
+            arch='base',
+            # COCO Cascade Mask R-CNN, of the Swin authors
+            init_cfg=dict(
+                checkpoint='https://github.com/SwinTransformer/storage/releases/'
+                'download/v1.0.2/cascade_mask_rcnn_swin_base_patch4_window7.pth'
+            ),
+        ),
+        neck=dict(in_channels=[128, 256, 512, 1024]),
     ),
+    prompt_predictor=dict(in_channels=1024, prompt_dims=128),
 )

@@ -1,6 +1,7 @@
 """STPN on a data set of your own, in CocoVID format.
 
-Copy this file, change the first block, and train with it. The annotation files are
+Copy this file, change its first block, and train with it. (A config that inherits from
+it cannot change the block: its values are used up below.) The annotation files are
 COCO's with videos:
 
 * ``categories``: ``[{id, name}]``, in any order: labels follow ``classes`` below by
@@ -31,7 +32,7 @@ model = dict(detector=dict(roi_head=dict(bbox_head=dict(num_classes=len(classes)
 train_dataloader = dict(
     dataset=dict(
         _delete_=True,
-        type='BaseVideoDataset',
+        type='STPNVideoDataset',
         metainfo=metainfo,
         data_root=data_root,
         ann_file=train_ann_file,
@@ -40,7 +41,7 @@ train_dataloader = dict(
         pipeline=_base_.train_pipeline,
         key_img_sampler=dict(interval=key_frame_interval),
         ref_img_sampler=dict(
-            num_ref_imgs=_base_.num_support_frames,
+            num_ref_imgs=2,
             frame_range=9,
             filter_key_img=True,
             method='bilateral_uniform',
@@ -49,7 +50,7 @@ train_dataloader = dict(
 )
 val_dataloader = dict(
     dataset=dict(
-        type='BaseVideoDataset',
+        type='STPNVideoDataset',
         metainfo=metainfo,
         data_root=data_root,
         ann_file=val_ann_file,

@@ -1,5 +1,6 @@
-# Tested with a window of support frames that slides along: 7 before the frame, 7
-# after it, and every 10th frame counts.
+# Ours: tested with a window of support frames that slides along: 7 before the frame, 7
+# after it, and every 10th frame counts. The released recipe spreads them over the
+# video.
 _base_ = ['./stpn_faster-rcnn_swin-t_fpn_8xb1-9e_imagenetvid.py']
 
 val_dataloader = dict(

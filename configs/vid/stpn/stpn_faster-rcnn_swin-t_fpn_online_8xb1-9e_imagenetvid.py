@@ -1,5 +1,5 @@
-# Tested online: a frame is supported by every 10th of the frames before it, 14 at
-# most.
+# Ours: tested online, for cameras. A frame is supported by every 10th of the frames
+# before it, 14 at most; the released recipe needs the whole video.
 _base_ = ['./stpn_faster-rcnn_swin-t_fpn_8xb1-9e_imagenetvid.py']
 
 model = dict(support=dict(type='PastSupport', num_frames=14, interval=10))

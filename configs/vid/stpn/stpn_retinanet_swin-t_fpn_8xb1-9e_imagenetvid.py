@@ -1,3 +1,4 @@
+# Ours: RetinaNet instead of Faster R-CNN; the authors released none.
 _base_ = [
     '../../_base_/models/stpn_retinanet_swin-t_fpn.py',
     '../../_base_/datasets/imagenet_vid_stpn_style.py',

@@ -1,3 +1,3 @@
-from .frames import FillSupportFrames, PadFramesToLargest, TrackRandomCrop
+from .frames import PadFramesToLargest, TrackRandomCrop
 
-__all__ = ['FillSupportFrames', 'PadFramesToLargest', 'TrackRandomCrop']
+__all__ = ['PadFramesToLargest', 'TrackRandomCrop']

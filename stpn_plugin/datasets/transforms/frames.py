@@ -6,49 +6,12 @@ Here ``results`` maps every key to a list with one entry a frame, as
 
 from __future__ import annotations
 
-from typing import Any, Dict
+from typing import Any
 
 import numpy as np
 from mmcv.transforms import BaseTransform
 from mmdet.datasets.transforms import Pad, RandomCrop
 from mmtrack.registry import TRANSFORMS
-
-
-@TRANSFORMS.register_module()
-class FillSupportFrames(BaseTransform):
-    """Give every sample the same number of support frames.
-
-    At the ends of a video mmtrack's samplers find fewer frames than asked
-    for, or none. Samples with different numbers cannot share a batch. The
-    frames found are repeated in turn; where there are none, the key frame is
-    its own support frame. Repeating all frames alike changes neither the
-    attention nor the average of a prompt predictor.
-
-    Place it first in a pipeline, before images are loaded.
-
-    Args:
-        num_support_frames (int): Number of support frames T of a sample.
-    """
-
-    def __init__(self, num_support_frames: int) -> None:
-        if num_support_frames < 1:
-            raise ValueError(
-                f'num_support_frames must be >= 1, got {num_support_frames}'
-            )
-        self.num_support_frames = num_support_frames
-
-    def transform(self, results: Dict[str, Any]) -> Dict[str, Any]:
-        """Repeat support frames; lists of 1 to 1 + T frames in, of 1 + T out."""
-        filled = {}
-        for key, frames in results.items():
-            key_frame, support = frames[0], frames[1:] or frames[:1]
-            picks = np.resize(np.arange(len(support)), self.num_support_frames)
-            filled[key] = [key_frame, *(support[i] for i in sorted(picks))]
-        return filled
-
-    def __repr__(self) -> str:
-        name = self.__class__.__name__
-        return f'{name}(num_support_frames={self.num_support_frames})'
 
 
 @TRANSFORMS.register_module()
@@ -67,7 +30,7 @@ class PadFramesToLargest(BaseTransform):
     def __init__(self, pad_val: Any = 0) -> None:
         self.pad_val = pad_val
 
-    def transform(self, results: Dict[str, Any]) -> Dict[str, Any]:
+    def transform(self, results: dict[str, Any]) -> dict[str, Any]:
         """Pad ``img`` (lists of (H, W, 3)), and masks where there are any.
 
         Raises:

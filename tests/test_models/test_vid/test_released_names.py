@@ -10,7 +10,7 @@ from mmtrack.registry import MODELS
 
 from tests.golden import ROOT
 
-CONFIGS = 'configs/vid/stpn'
+CONFIGS = 'configs/vid'
 RELEASED = json.loads((ROOT / 'official_swint_keys.json').read_text())
 
 
@@ -18,19 +18,19 @@ RELEASED = json.loads((ROOT / 'official_swint_keys.json').read_text())
     'config, released',
     [
         (
-            'stpn_faster-rcnn_swin-t_fpn_8xb1-9e_imagenetvid.py',
+            'stpn/stpn_faster-rcnn_swin-t_fpn_8xb1-9e_imagenetvid.py',
             'dvp_fasterrcnn_swint_att_9x_cocopretrains',
         ),
         (
-            'stpn_faster-rcnn_swin-t_fpn_avg_8xb1-9e_imagenetvid.py',
+            'stpn/stpn_faster-rcnn_swin-t_fpn_avg_8xb1-9e_imagenetvid.py',
             'dvp_fasterrcnn_swint_avg_9x_cocopretrains',
         ),
         (
-            'stpn-selsa_faster-rcnn_swin-t_fpn_8xb1-9e_imagenetvid.py',
+            'stpn_selsa/stpn-selsa_faster-rcnn_swin-t_fpn_8xb1-9e_imagenetvid.py',
             'dvp_selsa_swint_att_9x_cocopretrains',
         ),
         (
-            'stpn_faster-rcnn_swin-b_fpn_8xb1-14e_imagenetvid.py',
+            'stpn/stpn_faster-rcnn_swin-b_fpn_8xb1-9e_imagenetvid.py',
             'dvp_fasterrcnn_swinb_att_9x_cocopretrains',
         ),
     ],
@@ -44,7 +44,7 @@ def test_names_and_shapes(config: str, released: str) -> None:
 
 
 def test_swin_s_parameters() -> None:
-    config = 'stpn_faster-rcnn_swin-s_fpn_8xb1-9e_imagenetvid.py'
+    config = 'stpn/stpn_faster-rcnn_swin-s_fpn_8xb1-9e_imagenetvid.py'
     model = MODELS.build(Config.fromfile(f'{CONFIGS}/{config}').model)
     assert sum(p.numel() for p in model.parameters()) == 66_324_528
 

@@ -1,0 +1,16 @@
+# Released as faster_rcnn_swinb_fpn_3x_vid.
+_base_ = ['./faster-rcnn_swin-t_fpn_8xb1-3e_imagenetvid.py']
+
+model = dict(
+    detector=dict(
+        backbone=dict(
+            arch='base',
+            # ImageNet-1K classification, of the Swin authors
+            init_cfg=dict(
+                checkpoint='https://github.com/SwinTransformer/storage/releases/'
+                'download/v1.0.0/swin_base_patch4_window7_224.pth'
+            ),
+        ),
+        neck=dict(in_channels=[128, 256, 512, 1024]),
+    ),
+)
