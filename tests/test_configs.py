@@ -301,6 +301,7 @@ def test_single_images_through_the_runner(name: str, tmp_path: Path) -> None:
     cfg = Config.fromfile(FOLDER / name)
     shrink(cfg.model)
     cfg.model.detector.test_cfg.rcnn.score_thr = 0.0
+    cfg.model.detector.roi_head.bbox_head.num_classes = 30
     loaders = (cfg.train_dataloader, cfg.val_dataloader, cfg.test_dataloader)
     for loader in loaders:
         loader.update(num_workers=0, persistent_workers=False)
