@@ -1,3 +1,9 @@
 from .frames import PadFramesToLargest, TrackRandomCrop
+from .support import DrawReferenceFrames, PackPromptedInputs
 
-__all__ = ['PadFramesToLargest', 'TrackRandomCrop']
+__all__ = [
+    'DrawReferenceFrames',
+    'PackPromptedInputs',
+    'PadFramesToLargest',
+    'TrackRandomCrop',
+]
