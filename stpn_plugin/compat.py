@@ -37,6 +37,8 @@ def apply() -> None:
     number_categories_by_class_names()
     take_indices_of_video_datasets()
     score_parts_with_coco()
+    give_masktrack_ids_once()
+    label_mask2former_on_its_device()
 
 
 def restore_numpy_aliases() -> None:
@@ -415,6 +417,59 @@ def score_parts_with_coco() -> None:
 
     compute_metrics.scores_parts = True  # type: ignore[attr-defined]
     CocoVideoMetric.compute_metrics = compute_metrics
+
+
+def give_masktrack_ids_once() -> None:
+    """Let MaskTrack R-CNN's tracker give a track to one object of a frame.
+
+    Symptom: two objects of a frame have one ``instances_id``; their masks overwrite
+    each other in the results. Of several objects that match a track, each better one
+    takes it, and those before keep it. Here the best one does; the others get no track,
+    as stock has it for objects that come later and match worse.
+
+    Versions: mmtrack 1.0.0rc1.
+    """
+    from mmtrack.models.trackers import MaskTrackRCNNTracker
+
+    stock = MaskTrackRCNNTracker.assign_ids
+    if getattr(stock, 'gives_ids_once', False):
+        return
+
+    def assign_ids(
+        self: MaskTrackRCNNTracker, match_scores: torch.Tensor
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        ids, best_match_scores = stock(self, match_scores)
+        scores, matches = match_scores.max(dim=1)  # column 0 stands for a new track
+        best = best_match_scores[(matches - 1).clamp(min=0)]
+        ids[(matches > 0) & (scores < best)] = -1
+        return ids, best_match_scores
+
+    assign_ids.gives_ids_once = True  # type: ignore[attr-defined]
+    MaskTrackRCNNTracker.assign_ids = assign_ids
+
+
+def label_mask2former_on_its_device() -> None:
+    """Let Mask2Former's labels be on the device of its scores.
+
+    Symptom: ``RuntimeError: indices should be either on cpu or on the same device as
+    the indexed tensor (cpu)`` when ``Mask2FormerHead`` predicts on a GPU.
+
+    Versions: mmtrack 1.0.0rc1. It can be cured from torch 2.0 on.
+    """
+    stock = Mask2FormerHead.predict_by_feat
+    if getattr(stock, 'keeps_device', False) or not hasattr(
+        torch, 'set_default_device'
+    ):
+        return
+
+    def predict_by_feat(
+        self: Mask2FormerHead, mask_cls_results: torch.Tensor, *args: Any, **kwargs: Any
+    ) -> Any:
+        with mask_cls_results.device:  # where factories such as `arange` put tensors
+            return stock(self, mask_cls_results, *args, **kwargs)
+
+    predict_by_feat.keeps_device = True  # type: ignore[attr-defined]
+    Mask2FormerHead.predict_by_feat = predict_by_feat
 
 
 def add_local_rank_argument(parser: argparse.ArgumentParser) -> None:

@@ -494,3 +494,49 @@ def test_annotation_files_are_checked() -> None:
     before, after = outcomes(GAP_IN_FRAME_IDS, 'check_annotation_files')
     assert before == 'list assignment index out of range'
     assert after == 'fine'
+
+
+MASKTRACK_IDS = """
+import torch
+from mmtrack.models.trackers import MaskTrackRCNNTracker
+
+tracker = MaskTrackRCNNTracker()
+tracker.update(ids=torch.tensor([7]), frame_ids=0)
+tracker.num_tracks = 8
+scores = torch.tensor([[0.0, 1.0], [0.0, 3.0], [0.0, 2.0], [5.0, 0.0]])
+ids, best = tracker.assign_ids(scores)
+if ids.tolist() != [-1, 7, -1, 8]:
+    raise ValueError(f'ids {ids.tolist()}')
+"""
+
+
+def test_masktrack_gives_an_id_once() -> None:
+    before, after = outcomes(MASKTRACK_IDS, 'give_masktrack_ids_once')
+    assert before == 'ids [7, 7, -1, 8]'
+    assert after == 'fine'
+
+
+MASK2FORMER_LABELS = """
+import torch
+from mmtrack.models.track_heads import Mask2FormerHead, mask2former_head
+
+mask2former_head.mask2bbox = lambda masks: masks  # cannot tell values of meta tensors
+head = Mask2FormerHead.__new__(Mask2FormerHead)
+torch.nn.Module.__init__(head)
+head.num_classes, head.num_queries = 3, 5
+meta = dict(img_shape=(8, 8), ori_shape=(8, 8))
+(found,) = head.predict_by_feat(
+    torch.zeros(5, 4, device='meta'), torch.zeros(5, 1, 8, 8, device='meta'), [meta]
+)
+if found.labels.device != found.scores.device:
+    raise ValueError(f'labels on {found.labels.device}')
+"""
+
+
+@pytest.mark.skipif(
+    not hasattr(torch, 'set_default_device'), reason='needs torch 2.0 or newer'
+)
+def test_mask2former_labels_are_on_its_device() -> None:
+    before, after = outcomes(MASK2FORMER_LABELS, 'label_mask2former_on_its_device')
+    assert before == 'labels on cpu'
+    assert after == 'fine'

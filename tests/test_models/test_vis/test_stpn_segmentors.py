@@ -72,6 +72,7 @@ def mask2former(min_vis: bool = False) -> Dict[str, Any]:
     head.in_channels = tiny_models.CHANNELS
     return dict(
         type='STPNMinVIS' if min_vis else 'STPNMask2Former',
+        data_preprocessor=dict(type='TrackDataPreprocessor', pad_size_divisor=32),
         backbone=tiny_models.backbone(),
         track_head=head,
         prompt_predictor=tiny_models.predictor(),
@@ -88,6 +89,7 @@ def masktrack() -> Dict[str, Any]:
     cfg.track_head.embed_head.update(in_channels=64, fc_out_channels=32)
     return dict(
         type='STPNMaskTrackRCNN',
+        data_preprocessor=dict(type='TrackDataPreprocessor', pad_size_divisor=32),
         detector=detector,
         track_head=cfg.track_head,
         tracker=cfg.tracker,
@@ -132,25 +134,23 @@ def video(num_frames: int, seed: int = 0) -> Dict[str, Any]:
     samples: List[TrackDataSample] = []
     for frame_id in range(num_frames):
         samples += tiny_models.samples(frame_id=frame_id, video_length=num_frames)
-    return dict(inputs=dict(img=img, ref_img=refs), data_samples=samples)
+    return dict(inputs=dict(img=list(img), ref_img=refs), data_samples=samples)
 
 
 def predict(model: torch.nn.Module, data: Dict[str, Any]) -> List[TrackDataSample]:
-    inputs = data['inputs']
-    inputs['ref_img'] = [r if r is None else r[None] for r in inputs['ref_img']]
+    """All frames in one batch, as the data loader gives them."""
     with torch.no_grad():
-        return model.eval().predict(inputs, data['data_samples'])
+        return model.eval().test_step(data)
 
 
 def one_by_one(model: torch.nn.Module, data: Dict[str, Any]) -> List[TrackDataSample]:
     model.eval()
     results = []
-    for i, sample in enumerate(data['data_samples']):
-        inputs = dict(img=data['inputs']['img'][i : i + 1])
-        if data['inputs']['ref_img'][i] is not None:
-            inputs['ref_img'] = data['inputs']['ref_img'][i][None]
+    for i in range(len(data['data_samples'])):
+        inputs = {key: value[i : i + 1] for key, value in data['inputs'].items()}
+        samples = data['data_samples'][i : i + 1]
         with torch.no_grad():
-            results += model.predict(inputs, [sample])
+            results += model.test_step(dict(inputs=inputs, data_samples=samples))
     return results
 
 
