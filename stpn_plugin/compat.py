@@ -456,10 +456,11 @@ def label_mask2former_on_its_device() -> None:
 
     Versions: mmtrack 1.0.0rc1. It can be cured from torch 2.0 on.
     """
+    from mmtrack.models.track_heads import Mask2FormerHead
+
     stock = Mask2FormerHead.predict_by_feat
-    if getattr(stock, 'keeps_device', False) or not hasattr(
-        torch, 'set_default_device'
-    ):
+    cured = getattr(stock, 'keeps_device', False)
+    if cured or not hasattr(torch, 'set_default_device'):
         return
 
     def predict_by_feat(
