@@ -49,8 +49,8 @@ class DrawReferenceFrames(BaseTransform):
             raise ValueError(
                 f'a sample has {len(others)} frames beside its key frame, of which '
                 f'{self.num_ref_imgs} are reference frames: none is left to support '
-                'it; raise num_ref_imgs of ref_img_sampler, and place '
-                'FillSupportFrames first in the pipeline'
+                'it; raise num_ref_imgs of ref_img_sampler, and use a data set '
+                'that fills support frames up, such as STPNVideoDataset'
             )
         drawn = random.sample(others, self.num_ref_imgs)
         order = [0, *drawn, *(i for i in others if i not in drawn)]
