@@ -10,6 +10,10 @@ from mmtrack.utils import register_all_modules
 
 import stpn_plugin  # noqa: F401
 
+# Asserts of the helpers tell their values, too.
+pytest.register_assert_rewrite('tests.support')
+pytest_plugins = ['tests.support.packages']
+
 
 def pytest_configure(config: pytest.Config) -> None:
     # The models are tiny: more threads cost more than they bring.

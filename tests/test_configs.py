@@ -16,8 +16,8 @@ from mmtrack.registry import DATASETS, METRICS, MODELS
 from stpn_plugin.apis.video_detector import has_operators_for
 from stpn_plugin.engine import build_runner
 from stpn_plugin.models.backbones.stpn_swin import ARCHS
-from tests import tiny_models
-from tests.tiny_data import write_tiny_vid
+from tests.support import tiny_models
+from tests.support.tiny_data import write_tiny_vid
 
 FOLDER = Path('configs/vid')
 CONFIGS = sorted(path.relative_to(FOLDER).as_posix() for path in FOLDER.glob('*/*.py'))

@@ -12,7 +12,7 @@ from mmengine.config import Config
 from mmtrack.registry import MODELS
 
 from stpn_plugin.models import STPN
-from tests import tiny_models
+from tests.support import tiny_models
 
 ROOT = Path(__file__).resolve().parents[1]
 TEXT = (ROOT / 'CONTRIBUTING.md').read_text()

@@ -14,8 +14,8 @@ import yaml
 from mmengine.config import Config
 
 from stpn_plugin.weights import build_model
-from tests.test_packaging import OFFLINE, run, source, wheel  # noqa: F401 (fixtures)
-from tests.test_tools.conftest import run_command
+from tests.support.commands import run_command
+from tests.support.packages import OFFLINE, run
 
 ROOT = Path(__file__).parents[1]
 FOLDER = ROOT / 'configs/vid'
@@ -132,7 +132,7 @@ def test_page_and_index_agree() -> None:
 
 
 @pytest.mark.slow
-def test_mim_finds_the_models(wheel: Path, tmp_path: Path) -> None:  # noqa: F811
+def test_mim_finds_the_models(wheel: Path, tmp_path: Path) -> None:
     pytest.importorskip('mim')
     site = tmp_path / 'site'
     run('-m', 'pip', 'install', *OFFLINE, '--target', str(site), str(wheel))

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.test_packaging import ROOT, source  # noqa: F401 (a fixture)
+from tests.support.commands import ROOT
 
 SCRIPT = '.dev_scripts/setup_env.py'
 OTHER = '/opt/other python/bin/python3.7'
@@ -80,7 +80,7 @@ def test_mim_needs_an_environment(checkout: Path) -> None:
 
 
 @pytest.mark.slow
-def test_mim_environment(source: Path) -> None:  # noqa: F811
+def test_mim_environment(source: Path) -> None:
     """It shares packages, holds the package itself, and follows changes."""
     shutil.copytree(ROOT / '.dev_scripts', source / '.dev_scripts', dirs_exist_ok=True)
     (source / '.venv').symlink_to(sys.prefix)

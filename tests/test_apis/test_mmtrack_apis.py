@@ -12,14 +12,14 @@ from mmengine.config import Config
 from mmtrack.apis import inference_vid, init_model
 
 from stpn_plugin.apis import VideoDetector
-from tests.test_apis.conftest import (
+from tests.support.tiny_data import CLASSES
+from tests.support.video_models import (
     MODEL_OF,
     assert_same,
     make_config,
     make_online,
     save_weights,
 )
-from tests.tiny_data import CLASSES
 
 
 @pytest.fixture(scope='module')

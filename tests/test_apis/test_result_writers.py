@@ -27,7 +27,7 @@ from stpn_plugin.apis import (
     select_detections,
 )
 from stpn_plugin.models import SingleFrameDetector
-from tests.full_disk import file_limit
+from tests.support.full_disk import file_limit
 
 CLASSES = ('dog', 'cat', 'bird')
 IMAGE = np.full((64, 96, 3), 200, np.uint8)

@@ -14,7 +14,8 @@ from mmtrack.structures import TrackDataSample
 from stpn_plugin.apis import VideoDetector, VideoError
 from stpn_plugin.apis.video_detector import has_operators_for
 from stpn_plugin.models.prompting import PastSupport
-from tests.test_apis.conftest import (
+from tests.support.tiny_data import CLASSES
+from tests.support.video_models import (
     MODEL_OF,
     assert_same,
     make_config,
@@ -22,7 +23,6 @@ from tests.test_apis.conftest import (
     save_weights,
     test_on_dataset,
 )
-from tests.tiny_data import CLASSES
 
 
 def of_first_video(results: List[TrackDataSample]) -> List[TrackDataSample]:

@@ -13,7 +13,7 @@ from mmtrack.registry import DATASETS
 
 from stpn_plugin.apis import LiveVideo, VideoError, VideoFile, open_video
 from stpn_plugin.apis.video_io import pick_spread_frames, read_frames, spread
-from tests.test_apis.conftest import make_config
+from tests.support.video_models import make_config
 
 
 def write_video(path: Path, length: int) -> Path:

@@ -8,7 +8,7 @@ from mmtrack.datasets import BaseVideoDataset
 from mmtrack.registry import DATASETS
 
 from stpn_plugin.datasets import SupportSampling
-from tests.tiny_data import write_tiny_vid
+from tests.support.tiny_data import write_tiny_vid
 
 NUM_FRAMES = 5
 

@@ -15,7 +15,7 @@ from mmengine.structures import InstanceData
 from mmtrack.registry import MODELS
 
 from stpn_plugin.engine import build_runner, load_config
-from tests.tiny_data import write_tiny_vid
+from tests.support.tiny_data import write_tiny_vid
 
 ROOT = Path(__file__).parents[2]
 

@@ -11,21 +11,11 @@ from stpn_plugin.evaluation import (
     vid_motion_ap,
 )
 from stpn_plugin.evaluation.functional.vid_motion_ap import _published_iou
+from tests.support.vid_data import image, random_set
 
 BOX = [100, 100, 200, 200]
 HALF = [100, 100, 200, 140]  # IoU about 0.41 with BOX
 FAR = [400, 400, 500, 500]
-
-
-def image(*rows: tuple) -> dict:
-    """Rows of (box, label) or (box, label, score)."""
-    made = dict(
-        bboxes=np.array([row[0] for row in rows], np.float32).reshape(-1, 4),
-        labels=np.array([row[1] for row in rows], np.int64),
-    )
-    made['scores'] = np.array([row[-1] for row in rows], np.float32)
-    made['motion_ious'] = np.ones(len(rows))
-    return made
 
 
 def only(kind: str) -> dict:
@@ -101,31 +91,6 @@ def test_mended_detections_do_not_become_duplicates() -> None:
     assert errors.ap == 0.5
     assert errors.delta_ap['classification'] == 0
     assert errors.delta_ap['localization'] == 0.5
-
-
-def random_set(seed: int, num_images: int = 60, num_classes: int = 4) -> tuple:
-    rng = np.random.default_rng(seed)
-
-    def boxes(n: int) -> np.ndarray:
-        corners = rng.uniform(0, 60, (n, 2))
-        return np.hstack([corners, corners + rng.uniform(20, 80, (n, 2))])
-
-    gts, dets = [], []
-    for _ in range(num_images):
-        gt = boxes(rng.integers(0, 4))
-        labels = rng.integers(0, num_classes - 1, len(gt))
-        repeats = rng.integers(0, 4, len(gt))
-        det = np.repeat(gt, repeats, axis=0)
-        det = det + rng.normal(0, 8, det.shape)
-        det_labels = np.repeat(labels, repeats)
-        other = rng.random(len(det)) < 0.3
-        det_labels[other] = rng.integers(0, num_classes, other.sum())
-        noise = boxes(rng.integers(0, 3))
-        noise_labels = rng.integers(0, num_classes, len(noise))
-        det, det_labels = np.vstack([det, noise]), np.append(det_labels, noise_labels)
-        gts.append(image(*zip(gt, labels)))
-        dets.append(image(*zip(det, det_labels, rng.random(len(det)))))
-    return gts, dets
 
 
 @pytest.mark.parametrize('seed', range(3))

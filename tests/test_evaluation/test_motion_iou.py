@@ -7,9 +7,8 @@ import pytest
 from scipy.io import savemat
 
 from stpn_plugin.evaluation import load_motion_iou_mat, motion_iou
-from tests.golden import load_golden
-
-from .reference import plain_motion_iou
+from tests.support.golden import load_golden
+from tests.support.plain_motion_ap import plain_motion_iou
 
 
 def _video(seed: int, num_frames: int, num_instances: int, drop: float = 0.3):

@@ -21,9 +21,8 @@ from stpn_plugin.evaluation import (
     write_predictions,
     write_vid_submission,
 )
-from tests.malicious import LARGE_MEMO, as_pickle, attacks
-
-from .vid_data import make_predictions, write_cocovid
+from tests.support.malicious import LARGE_MEMO, as_pickle, attacks
+from tests.support.vid_data import make_predictions, write_cocovid
 
 DETS = [
     dict(

@@ -6,9 +6,8 @@ import numpy as np
 import pytest
 
 from stpn_plugin.evaluation import MOTION_RANGES, VIDMotionEvaluator, vid_motion_ap
-from tests.golden import load_golden
-
-from .reference import plain_vid_ap
+from tests.support.golden import load_golden
+from tests.support.plain_motion_ap import plain_vid_ap
 
 BOX = [10.0, 10.0, 49.0, 49.0]
 FAR = [200.0, 200.0, 239.0, 239.0]

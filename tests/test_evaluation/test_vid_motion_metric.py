@@ -20,9 +20,8 @@ from stpn_plugin.evaluation import (
     load_vid_ground_truth,
     vid_motion_ap,
 )
-
-from .reference import plain_motion_iou, plain_vid_ap
-from .vid_data import CLASSES, make_predictions, write_cocovid
+from tests.support.plain_motion_ap import plain_motion_iou, plain_vid_ap
+from tests.support.vid_data import CLASSES, make_predictions, write_cocovid
 
 META = dict(CLASSES=CLASSES)
 THRESHOLDS = [t / 100 for t in range(50, 100, 5)]

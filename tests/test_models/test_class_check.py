@@ -14,7 +14,7 @@ from stpn_plugin.models import (
     check_num_classes,
     checkpoint_classes,
 )
-from tests import tiny_models
+from tests.support import tiny_models
 
 CLASSES = ('ant', 'bee', 'cat')
 BASES = {

@@ -10,7 +10,7 @@ import pytest
 import torch
 from mmtrack.registry import MODELS
 
-from tests import tiny_models
+from tests.support import tiny_models
 
 ROOT = Path(__file__).parents[2]
 FASTER_RCNN = 'faster_rcnn/faster-rcnn_r50_fpn_1x_coco.py'
@@ -101,7 +101,7 @@ from mmengine.model import MMDistributedDataParallel
 from mmengine.optim import OptimWrapper
 from mmtrack.utils import register_all_modules
 import stpn_plugin
-from tests import tiny_models
+from tests.support import tiny_models
 from tests.test_models.test_freezing import build
 
 register_all_modules(init_default_scope=True)

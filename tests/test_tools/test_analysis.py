@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 
 from stpn_plugin.visualization import load_trainings
-from tests.test_tools.conftest import ROOT, run_tool
+from tests.support.commands import ROOT, run_tool
 
 
 @pytest.fixture(scope='module')

@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from stpn_plugin.evaluation import load_results
-from tests.test_tools.conftest import ROOT, last_metrics, run_command, run_tool
+from tests.support.commands import ROOT, last_metrics, run_command, run_tool
 
 pytestmark = pytest.mark.slow
 

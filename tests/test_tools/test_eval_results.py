@@ -13,8 +13,8 @@ from mmtrack.registry import METRICS
 import stpn_plugin
 from stpn_plugin.engine.offline import evaluate_results
 from stpn_plugin.evaluation import load_results
-from tests.test_evaluation.vid_data import CLASSES, make_predictions, write_cocovid
-from tests.test_tools.conftest import last_metrics, run_tool
+from tests.support.commands import last_metrics, run_tool
+from tests.support.vid_data import CLASSES, make_predictions, write_cocovid
 
 TOOL = Path(stpn_plugin.__file__).parents[1] / 'tools/analysis/eval_results.py'
 

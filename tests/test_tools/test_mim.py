@@ -11,8 +11,7 @@ from typing import Callable
 
 import pytest
 
-from tests.test_packaging import source  # noqa: F401 (a fixture)
-from tests.test_tools.conftest import ROOT, last_metrics, run_command
+from tests.support.commands import ROOT, last_metrics, run_command
 
 pytest.importorskip('mim')
 pytestmark = pytest.mark.slow
@@ -27,7 +26,7 @@ def readme_commands() -> list[str]:
 
 @pytest.fixture(scope='module')
 def mim(
-    source: Path,  # noqa: F811
+    source: Path,
     config: Path,
     checkpoint: Path,
     tmp_path_factory: pytest.TempPathFactory,

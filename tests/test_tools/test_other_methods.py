@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.test_tools.conftest import last_metrics, run_tool
-from tests.test_tools.tiny_configs import STOCK_CONFIGS, stock_config
-from tests.tiny_data import write_tiny_vid
+from tests.support.commands import last_metrics, run_tool
+from tests.support.tiny_configs import STOCK_CONFIGS, stock_config
+from tests.support.tiny_data import write_tiny_vid
 
 pytestmark = pytest.mark.slow
 

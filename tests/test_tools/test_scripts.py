@@ -9,7 +9,7 @@ from typing import List
 
 import pytest
 
-from tests.test_tools.conftest import ROOT
+from tests.support.commands import ROOT
 
 
 def words(script: str, *args: str, **environ: str) -> List[str]:

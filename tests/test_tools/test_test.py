@@ -18,11 +18,9 @@ from mmtrack.registry import METRICS
 
 from stpn_plugin.engine import prepare_test_cfg
 from stpn_plugin.evaluation import MetricError, load_results
-from tests.malicious import as_zip, attacks
-from tests.test_tools.conftest import ROOT, last_metrics, run_tool
-from tests.tiny_data import CLASSES, HEIGHT, WIDTH
-
-NUM_FRAMES = 4 + 5  # of the two val videos
+from tests.support.commands import ROOT, last_metrics, run_tool
+from tests.support.malicious import as_zip, attacks
+from tests.support.tiny_data import CLASSES, HEIGHT, NUM_VAL_FRAMES, WIDTH
 
 
 def test_cfg(*args: object) -> Config:
@@ -70,7 +68,9 @@ def test_out_can_be_evaluated_offline(config: Path, checkpoint: Path) -> None:
     metrics = run_test(config, checkpoint, '--out', 'made/results.pkl')
     with open('made/results.pkl', 'rb') as file:
         results = pickle.load(file)
-    assert [result['img_id'] for result in results] == list(range(1, NUM_FRAMES + 1))
+    assert [result['img_id'] for result in results] == list(
+        range(1, NUM_VAL_FRAMES + 1)
+    )
     assert [path.name for path in Path('made').iterdir()] == ['results.pkl']
 
     cfg = Config.fromfile(str(config))
@@ -108,7 +108,7 @@ def test_a_failing_metric_takes_nothing_with_it(
         run_test(derived, checkpoint, '--out', 'results.pkl')
     assert list(raised.value.failures) == ['FailingMetric']
     assert raised.value.metrics['coco/bbox_mAP_50'] > 0.3
-    assert len(load_results('results.pkl')) == NUM_FRAMES
+    assert len(load_results('results.pkl')) == NUM_VAL_FRAMES
     (log,) = Path('work').rglob('*.log')
     logged = log.read_text()
     assert f'coco/bbox_mAP_50: {raised.value.metrics["coco/bbox_mAP_50"]}' in logged
@@ -188,7 +188,7 @@ def test_show_dir_keeps_videos_apart(config: Path, checkpoint: Path) -> None:
         *('--cfg-options', 'default_hooks.visualization.score_thr=0.01'),
     )
     drawn = sorted(Path('shown').glob('*/*'))
-    assert len(drawn) == NUM_FRAMES
+    assert len(drawn) == NUM_VAL_FRAMES
     for path in drawn:
         shown = mmcv.imread(str(path))
         raw = mmcv.imread(
@@ -209,7 +209,7 @@ def test_show(config: Path, checkpoint: Path, monkeypatch: pytest.MonkeyPatch) -
 
     monkeypatch.setattr(Visualizer, 'show', show)
     run_test(config, checkpoint, '--show')
-    assert len(shown) == NUM_FRAMES
+    assert len(shown) == NUM_VAL_FRAMES
     assert shown[0] == ((HEIGHT, WIDTH, 3), 'ILSVRC2015_val_00000000/000000.JPEG')
 
 

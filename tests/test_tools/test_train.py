@@ -16,8 +16,8 @@ from mmtrack.registry import METRICS
 
 from stpn_plugin.engine import build_runner, prepare_train_cfg
 from stpn_plugin.evaluation import MetricError
-from tests.test_tools.conftest import ROOT, last_metrics, run_command, run_tool
-from tests.test_tools.tiny_configs import STOCK_CONFIGS
+from tests.support.commands import ROOT, last_metrics, run_command, run_tool
+from tests.support.tiny_configs import STOCK_CONFIGS
 
 
 def train_cfg(*args: object) -> Config:

@@ -15,9 +15,9 @@ import numpy as np
 import pytest
 
 from stpn_plugin.apis import LiveVideo, VideoFile
-from tests.full_disk import file_limit
-from tests.test_tools.conftest import run_tool
-from tests.tiny_data import CLASSES
+from tests.support.commands import run_tool
+from tests.support.full_disk import file_limit
+from tests.support.tiny_data import CLASSES
 
 ALL_OUTPUTS = (
     *('--out-video', 'made/video.mp4', '--out-frames', 'made/frames'),

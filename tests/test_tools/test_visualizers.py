@@ -13,9 +13,8 @@ import pytest
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from stpn_plugin.visualization import load_curves
-from tests.test_tools.conftest import ROOT, run_tool
-from tests.test_tools.test_test import NUM_FRAMES
-from tests.tiny_data import HEIGHT, WIDTH
+from tests.support.commands import ROOT, run_tool
+from tests.support.tiny_data import HEIGHT, NUM_VAL_FRAMES, WIDTH
 
 
 def config_of_readme(base: Path) -> Path:
@@ -51,7 +50,7 @@ def assert_drawn(picture: np.ndarray) -> None:
 def test_local_backend(config: Path, checkpoint: Path, visualizer: str) -> None:
     work_dir = run_test(config, checkpoint, f'visualizer.type={visualizer}')
     pictures = sorted(work_dir.rglob('vis_data/vis_image/test_img_*.png'))
-    assert len(pictures) == NUM_FRAMES // 2
+    assert len(pictures) == NUM_VAL_FRAMES // 2
     assert_drawn(mmcv.imread(str(pictures[0])))
 
 
@@ -64,7 +63,7 @@ def test_tensorboard(config: Path, checkpoint: Path) -> None:
     events = EventAccumulator(str(file))
     events.Reload()
     images = events.Images('test_img')
-    assert images[-1].step == NUM_FRAMES - 2
+    assert images[-1].step == NUM_VAL_FRAMES - 2
     assert_drawn(mmcv.imfrombytes(images[0].encoded_image_string))
 
 
@@ -114,5 +113,5 @@ def test_wandb(config: Path, checkpoint: Path, monkeypatch: pytest.MonkeyPatch) 
     )
     assert client.init.call_args[1]['mode'] == 'offline'
     pictures = [call[0][0]['test_img'] for call in client.log.call_args_list]
-    assert len(pictures) == NUM_FRAMES // 2
+    assert len(pictures) == NUM_VAL_FRAMES // 2
     assert_drawn(pictures[0])

@@ -20,8 +20,14 @@ from torch import nn
 from stpn_plugin.builders import load_weights
 from stpn_plugin.utils import checkpoint_loading
 from stpn_plugin.utils.checkpoint_loading import load_checkpoint_file
-from tests import tiny_models
-from tests.malicious import LARGE_MEMO, as_legacy, as_zip, attacks, broken_archives
+from tests.support import tiny_models
+from tests.support.malicious import (
+    LARGE_MEMO,
+    as_legacy,
+    as_zip,
+    attacks,
+    broken_archives,
+)
 
 # Both ways to read, where this torch has both.
 WAYS = [True, False] if checkpoint_loading.TORCH_LOADS_SAFELY else [False]

@@ -11,7 +11,7 @@ from mmengine.hub import get_config
 from mmtrack.registry import DATASETS
 
 from stpn_plugin.engine import load_config, prepare_train_cfg
-from tests.tiny_data import write_tiny_vid
+from tests.support.tiny_data import write_tiny_vid
 
 ROOT = Path(__file__).parents[2]
 STPN = ROOT / 'configs/vid/stpn/stpn_faster-rcnn_swin-t_fpn_8xb1-9e_imagenetvid.py'

@@ -18,7 +18,7 @@ from stpn_plugin.utils import (
     whole_path,
     whole_text,
 )
-from tests.full_disk import file_limit
+from tests.support.full_disk import file_limit
 
 
 def names(folder: Path) -> list:

@@ -10,8 +10,8 @@ from mmengine.config import Config
 from mmtrack.registry import METRICS, MODELS
 
 from stpn_plugin.engine import load_config
-from tests.test_tools.tiny_configs import stpn_config
-from tests.tiny_data import write_tiny_vid
+from tests.support.tiny_configs import stpn_config
+from tests.support.tiny_data import write_tiny_vid
 
 NUM_FRAMES = [4, 5]  # of the val videos
 

@@ -14,7 +14,7 @@ from stpn_plugin.visualization import (
     record_attention,
     stage_shares,
 )
-from tests import tiny_models
+from tests.support import tiny_models
 
 NUM_PROMPTS = 3
 UNIFORM = NUM_PROMPTS / (NUM_PROMPTS + 49)

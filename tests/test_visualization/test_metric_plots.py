@@ -22,7 +22,7 @@ from stpn_plugin.visualization import (
     plot_precision_recall,
     save_figure,
 )
-from tests.test_evaluation.test_error_breakdown import random_set
+from tests.support.vid_data import random_set
 
 CLASSES = ('antelope', 'bear', 'zebra', 'other')  # no object of the last one
 

@@ -23,7 +23,7 @@ from stpn_plugin.visualization import (
     run_video,
     write_report,
 )
-from tests import tiny_models
+from tests.support import tiny_models
 
 CLASSES = [f'class {i}' for i in range(30)]
 

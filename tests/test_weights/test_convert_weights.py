@@ -14,9 +14,9 @@ from torch import Tensor
 from stpn_plugin.datasets.imagenet_classes import IMAGENET_VID_CLASSES
 from stpn_plugin.weights import convert_weights, rename
 from stpn_plugin.weights.convert import build_model
-from tests import swin_names, tiny_models
-from tests.golden import ROOT as GOLDEN
-from tests.golden import load_golden
+from tests.support import swin_names, tiny_models
+from tests.support.golden import ROOT as GOLDEN
+from tests.support.golden import load_golden
 
 ROOT = Path(__file__).parents[2]
 RELEASED = json.loads((GOLDEN / 'official_swint_keys.json').read_text())

@@ -18,8 +18,8 @@ from stpn_plugin.datasets.imagenet_classes import (
     IMAGENET_VID_CATEGORIES,
     IMAGENET_VID_CLASSES,
 )
-from tests import ilsvrc_layout
-from tests.ilsvrc_layout import (
+from tests.support import ilsvrc_layout
+from tests.support.ilsvrc_layout import (
     AIRPLANE,
     ANTELOPE,
     CLASSES,
@@ -46,7 +46,7 @@ def converted(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_classes_are_those_of_mmtrack():
     assert tuple(IMAGENET_VID_CLASSES) == CLASSES
-    assert list(IMAGENET_VID_CLASSES.values()) == ilsvrc_layout._wnids()
+    assert list(IMAGENET_VID_CLASSES.values()) == ilsvrc_layout.wnids()
     assert IMAGENET_VID_CATEGORIES[0] == dict(
         id=1, name='airplane', encode_name=AIRPLANE
     )

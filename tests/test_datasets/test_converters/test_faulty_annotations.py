@@ -19,7 +19,7 @@ from stpn_plugin.datasets.converters import (
 )
 from stpn_plugin.datasets.converters.ilsvrc_lists import read_train_videos
 from stpn_plugin.datasets.converters.ordered_map import ordered_map
-from tests.ilsvrc_layout import AIRPLANE, ANTELOPE, obj, write_list, write_xml
+from tests.support.ilsvrc_layout import AIRPLANE, ANTELOPE, obj, write_list, write_xml
 
 TRAIN_LIST = 'VID_train_15frames.txt'
 VAL_LIST = 'VID_val_videos.txt'

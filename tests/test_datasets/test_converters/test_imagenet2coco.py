@@ -8,7 +8,7 @@ from types import ModuleType
 
 import pytest
 
-from tests.ilsvrc_layout import write_ilsvrc
+from tests.support.ilsvrc_layout import write_ilsvrc
 
 TOOLS = Path(__file__).parents[3] / 'tools/convert_datasets/ilsvrc'
 PROGRAMS = {

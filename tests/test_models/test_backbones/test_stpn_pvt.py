@@ -23,7 +23,7 @@ from stpn_plugin.models.backbones.prompted_pvt_layers import (
     PromptedSpatialReductionAttention,
     convolve,
 )
-from tests import tiny_models
+from tests.support import tiny_models
 
 CHANNELS = [8, 16, 40, 64]
 TINY = dict(embed_dims=8, num_layers=[2, 1, 1, 1], mlp_ratios=[2, 2, 2, 2])

@@ -8,7 +8,7 @@ from mmdet.models.backbones.swin import SwinTransformer
 from mmtrack.registry import MODELS
 
 from stpn_plugin.models.backbones import STPNSwinTransformer
-from tests.golden import load_golden, load_weights
+from tests.support.golden import load_golden, load_weights
 
 TINY = dict(embed_dims=24, depths=(2, 2, 2, 2), num_heads=(2, 4, 8, 16))
 

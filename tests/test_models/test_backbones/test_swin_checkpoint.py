@@ -9,7 +9,7 @@ from mmdet.models.backbones.swin import SwinTransformer
 from torch import Tensor
 
 from stpn_plugin.models.backbones import STPNSwinTransformer
-from tests.swin_names import authors, timm
+from tests.support.swin_names import authors, timm
 
 TINY = dict(embed_dims=24, depths=(1, 1, 1, 1), num_heads=(2, 4, 8, 16), window_size=7)
 

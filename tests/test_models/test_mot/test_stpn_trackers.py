@@ -10,7 +10,7 @@ from mmengine.config import ConfigDict
 from mmengine.hub import get_config
 from mmtrack.registry import MODELS
 
-from tests import tiny_models
+from tests.support import tiny_models
 
 FASTER_RCNN = 'faster_rcnn/faster-rcnn_r50_fpn_1x_coco.py'
 BYTE = dict(

@@ -11,7 +11,8 @@ from mmengine.config import Config
 from mmtrack.structures import TrackDataSample
 
 from stpn_plugin.datasets import collate_frames
-from tests.test_apis.conftest import (
+from tests.support.tiny_data import write_tiny_vid
+from tests.support.video_models import (
     MODEL_OF,
     assert_same,
     make_config,
@@ -19,7 +20,6 @@ from tests.test_apis.conftest import (
     save_weights,
     test_on_dataset,
 )
-from tests.tiny_data import write_tiny_vid
 
 
 @pytest.fixture(scope='module')

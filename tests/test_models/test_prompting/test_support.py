@@ -10,7 +10,7 @@ import torch
 from mmtrack.registry import MODELS, TASK_UTILS
 
 from stpn_plugin.models.prompting import GivenSupport, PastSupport, SupportMemory
-from tests import tiny_models
+from tests.support import tiny_models
 
 VIDEO = torch.randn(12, 3, 64, 96, generator=torch.Generator().manual_seed(0))
 MODEL = dict(

@@ -7,8 +7,8 @@ import torch
 from mmtrack.registry import MODELS
 
 from stpn_plugin.models.backbones import STPNSwinTransformer
-from tests import tiny_models
-from tests.golden import Golden, load_golden, load_weights
+from tests.support import tiny_models
+from tests.support.golden import Golden, load_golden, load_weights
 
 
 def split(golden: Golden, names: tuple):

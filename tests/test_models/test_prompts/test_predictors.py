@@ -4,7 +4,7 @@ import pytest
 import torch
 from mmtrack.registry import MODELS
 
-from tests.golden import load_golden
+from tests.support.golden import load_golden
 
 PREDICTORS = [
     dict(type='AttentionPromptPredictor', in_channels=64, prompt_dims=32),

@@ -8,7 +8,7 @@ import pytest
 from mmengine.config import Config
 from mmtrack.registry import MODELS
 
-from tests.golden import ROOT
+from tests.support.golden import ROOT
 
 CONFIGS = 'configs/vid'
 RELEASED = json.loads((ROOT / 'official_swint_keys.json').read_text())

@@ -7,7 +7,7 @@ import torch
 from mmtrack.registry import MODELS
 
 from stpn_plugin.models.prompting import prompted
-from tests import tiny_models
+from tests.support import tiny_models
 
 FASTER_RCNN = 'faster_rcnn/faster-rcnn_r50_fpn_1x_coco.py'
 DETECTORS = [

@@ -11,8 +11,8 @@ from mmengine.structures import InstanceData
 from mmtrack.registry import MODELS
 from torch import Tensor
 
-from tests import tiny_models
-from tests.golden import Golden, load_golden, load_weights, unmatched
+from tests.support import tiny_models
+from tests.support.golden import Golden, load_golden, load_weights, unmatched
 
 
 def modern(detector: Dict[str, Any]) -> ConfigDict:

@@ -4,27 +4,15 @@ import pytest
 import torch
 from mmtrack.registry import MODELS
 
-from tests import tiny_models
-
-
-def detector():
-    cfg = tiny_models.detector('faster_rcnn/faster-rcnn_r50_fpn_1x_coco.py')
-    cfg.roi_head.type = 'mmtrack.SelsaRoIHead'
-    cfg.roi_head.bbox_roi_extractor.type = 'mmtrack.SingleRoIExtractor'
-    cfg.roi_head.bbox_head.update(
-        type='mmtrack.SelsaBBoxHead',
-        num_shared_fcs=2,
-        aggregator=dict(
-            type='mmtrack.SelsaAggregator', in_channels=64, num_attention_blocks=4
-        ),
-    )
-    return cfg
+from tests.support import tiny_models
 
 
 def build(**kwargs) -> torch.nn.Module:
     torch.manual_seed(0)
     cfg = dict(
-        type='STPNSelsa', detector=detector(), prompt_predictor=tiny_models.predictor()
+        type='STPNSelsa',
+        detector=tiny_models.selsa_detector(),
+        prompt_predictor=tiny_models.predictor(),
     )
     return MODELS.build({**cfg, **kwargs})
 
@@ -36,7 +24,7 @@ def samples(num_refs: int, **kwargs):
 @pytest.mark.parametrize('extra_frames', [True, False])
 @pytest.mark.parametrize('roi_align', ['SingleRoIExtractor', 'TemporalRoIAlign'])
 def test_trains_and_detects(extra_frames: bool, roi_align: str) -> None:
-    cfg = detector()
+    cfg = tiny_models.selsa_detector()
     if roi_align == 'TemporalRoIAlign':
         cfg.roi_head.bbox_roi_extractor.update(
             type='mmtrack.TemporalRoIAlign',

@@ -14,7 +14,7 @@ from mmtrack.registry import MODELS
 from mmtrack.structures import TrackDataSample
 
 from stpn_plugin.models.vis.min_vis import match_queries
-from tests import tiny_models
+from tests.support import tiny_models
 
 WIDTH = 32
 NUM_QUERIES = 12

@@ -8,8 +8,8 @@ from typing import Any
 from mmengine.config import Config
 
 from stpn_plugin.engine import load_config
-from tests import tiny_models
-from tests.tiny_data import HEIGHT, WIDTH
+from tests.support import tiny_models
+from tests.support.tiny_data import HEIGHT, WIDTH
 
 STOCK_CONFIGS = {
     'dff': 'mmtrack::vid/dff/dff_faster-rcnn_r50-dc5_8xb1-7e_imagenetvid.py',

@@ -11,6 +11,7 @@ import numpy as np
 from mmtrack.datasets import ImagenetVIDDataset
 
 HEIGHT, WIDTH = 64, 96
+NUM_VAL_FRAMES = 4 + 5  # of the two val videos, unless other lengths are asked for
 CLASSES = ImagenetVIDDataset.METAINFO['CLASSES']
 
 

@@ -66,6 +66,21 @@ def detector(base: str) -> ConfigDict:
     return model
 
 
+def selsa_detector() -> ConfigDict:
+    """Faster R-CNN whose boxes learn from other frames, as SELSA has it."""
+    cfg = detector('faster_rcnn/faster-rcnn_r50_fpn_1x_coco.py')
+    cfg.roi_head.type = 'mmtrack.SelsaRoIHead'
+    cfg.roi_head.bbox_roi_extractor.type = 'mmtrack.SingleRoIExtractor'
+    cfg.roi_head.bbox_head.update(
+        type='mmtrack.SelsaBBoxHead',
+        num_shared_fcs=2,
+        aggregator=dict(
+            type='mmtrack.SelsaAggregator', in_channels=64, num_attention_blocks=4
+        ),
+    )
+    return cfg
+
+
 _SIZES = dict(
     num_classes=NUM_CLASSES,
     stacked_convs=1,

@@ -14,7 +14,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-ROOT = Path(__file__).parent / 'data' / 'golden'
+ROOT = Path(__file__).parents[1] / 'data' / 'golden'
 MANIFEST = json.loads((ROOT / 'manifest.json').read_text())['files']
 
 

@@ -65,7 +65,7 @@ def write_ilsvrc(root: Path, list_folder: str = 'ImageSets') -> Path:
     without objects.
     """
     rng = np.random.default_rng(0)
-    wnids = _wnids()
+    ids = wnids()
     for part, lengths, list_name in (
         ('train', (16, 5), 'VID_train_15frames.txt'),
         ('val', (4, 7), 'VID_val_videos.txt'),
@@ -74,7 +74,7 @@ def write_ilsvrc(root: Path, list_folder: str = 'ImageSets') -> Path:
         for index, length in enumerate(lengths):
             # Neither the lists nor the tracks are in the order of their names.
             video = f'{part}/ILSVRC2015_{part}_{9 - index:08d}'
-            tracks = [*wnids[index::2], PERSON]
+            tracks = [*ids[index::2], PERSON]
             rng.shuffle(tracks)
             for frame in range(length):
                 shown = rng.permutation(len(tracks))[: 0 if frame == 2 else 12]
@@ -93,7 +93,7 @@ def write_ilsvrc(root: Path, list_folder: str = 'ImageSets') -> Path:
         write_list(root, list_name, lines, list_folder)
 
     names = []
-    for index, wnid in enumerate([*wnids, PERSON] * 2):
+    for index, wnid in enumerate([*ids, PERSON] * 2):
         folder = f'ILSVRC2013_train/{wnid}' if index % 2 else 'ILSVRC2014_train_0003'
         names.append(f'train/{folder}/{wnid}_{9000 - 7 * index}')
         write_xml(root, f'DET/{names[-1]}', [obj(wnid, _box(rng)) for _ in range(2)])
@@ -105,7 +105,7 @@ def write_ilsvrc(root: Path, list_folder: str = 'ImageSets') -> Path:
     return root
 
 
-def _wnids() -> List[str]:
+def wnids() -> List[str]:
     return [
         *('n02691156 n02419796 n02131653 n02834778 n01503061 n02924116').split(),
         *('n02958343 n02402425 n02084071 n02121808 n02503517 n02118333').split(),
