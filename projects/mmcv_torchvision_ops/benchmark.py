@@ -93,8 +93,8 @@ def make_cases(device: torch.device) -> Cases:
 
 def extensions() -> Iterator[Tuple[str, ModuleType]]:
     """This project's module, and mmcv's compiled one if there is one."""
-    path = Path(__file__).parent / 'mmcv' / '_ext.py'
-    spec = importlib.util.spec_from_file_location('mmcv_torchvision_ops', path)
+    project = Path(__file__).parent  # on sys.path, as this is a program in it
+    spec = importlib.util.spec_from_file_location('here', project / 'mmcv' / '_ext.py')
     assert spec is not None and spec.loader is not None
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)

@@ -23,12 +23,17 @@ def project() -> Path:
 
 @pytest.fixture(scope='session')
 def backend() -> ModuleType:
-    """The module under test, loaded from its file."""
+    """The module under test, loaded from its file, over the operators beside it."""
     spec = importlib.util.spec_from_file_location(
         'backend_under_test', PROJECT / 'mmcv' / '_ext.py'
     )
     module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
+    with pytest.MonkeyPatch.context() as patch:
+        for name in list(sys.modules):  # of the installed distribution
+            if name.split('.')[0] == 'mmcv_torchvision_ops':
+                patch.delitem(sys.modules, name)
+        patch.syspath_prepend(PROJECT)
+        spec.loader.exec_module(module)
     return module
 
 

@@ -105,8 +105,15 @@ def test_collect_env_works():
     assert 'mmcv-torchvision-ops' in env['MMCV CUDA Compiler']
 
 
+def test_operators_come_from_this_project(backend, project):
+    for name in REQUIRED:
+        source = Path(inspect.getsourcefile(getattr(backend, name)))
+        assert source.parent == project / 'mmcv_torchvision_ops'
+
+
 def test_compiled_extension_wins(project, tmp_path):
-    shutil.copy(project / 'mmcv' / '_ext.py', tmp_path)
+    """Over a module; a package ``_ext`` would win over the compiled one."""
+    shutil.copytree(project / 'mmcv', tmp_path, dirs_exist_ok=True)
     assert PathFinder.find_spec('_ext', [str(tmp_path)]).origin.endswith('_ext.py')
     compiled = tmp_path / f'_ext{sysconfig.get_config_var("EXT_SUFFIX")}'
     compiled.touch()
@@ -114,22 +121,38 @@ def test_compiled_extension_wins(project, tmp_path):
     assert PathFinder.find_spec('_ext', [str(tmp_path)]).origin == str(compiled)
 
 
-def test_installed_module_is_this_one(project):
+def modules_of(project: Path) -> list[str]:
+    """The modules that the project installs, relative to site-packages."""
+    return [
+        'mmcv/_ext.py',
+        *sorted(
+            f'{path.parent.name}/{path.name}'
+            for path in (project / 'mmcv_torchvision_ops').glob('*.py')
+        ),
+    ]
+
+
+def test_installed_modules_are_these(project):
     origin = Path(importlib.util.find_spec('mmcv._ext').origin)
     if origin.suffix != '.py':
         pytest.skip('mmcv is compiled')
-    assert origin.read_text() == (project / 'mmcv' / '_ext.py').read_text(), (
-        f'{origin} is out of date: pip install --no-deps {project}'
-    )
+    site_packages = origin.parents[1]
+    for module in modules_of(project):
+        installed = site_packages / module
+        assert (
+            installed.is_file()
+            and installed.read_text() == (project / module).read_text()
+        ), f'{installed} is out of date: make setup'
 
 
-def test_wheel_holds_one_module(project, tmp_path):
-    shutil.copytree(project, tmp_path / 'source')
+def test_wheel_holds_what_is_needed(project, tmp_path):
+    source = tmp_path / 'source'
+    shutil.copytree(project, source)
     subprocess.run(
         [sys.executable, '-m', 'pip', 'wheel', '--no-deps', '--no-build-isolation']
-        + ['--quiet', '--wheel-dir', str(tmp_path), str(tmp_path / 'source')],
+        + ['--quiet', '--wheel-dir', str(tmp_path), str(source)],
         check=True,
     )
     (wheel,) = tmp_path.glob('mmcv_torchvision_ops-*.whl')
     files = zipfile.ZipFile(wheel).namelist()
-    assert [name for name in files if '.dist-info/' not in name] == ['mmcv/_ext.py']
+    assert [name for name in files if '.dist-info/' not in name] == modules_of(project)
