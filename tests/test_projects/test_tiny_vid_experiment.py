@@ -2,13 +2,17 @@ from __future__ import annotations
 
 import json
 import threading
+import time
 from pathlib import Path
 from typing import Dict, List, Optional, Sequence
 
 import pytest
 
-from projects.tiny_vid import experiment
-from projects.tiny_vid.experiment import COLUMNS, Launcher, Run
+from projects.tiny_vid.experiment import run as running
+from projects.tiny_vid.experiment.__main__ import parse_args
+from projects.tiny_vid.experiment.plan import METHODS, Run, plan
+from projects.tiny_vid.experiment.report import COLUMNS, plot, report, summarize
+from projects.tiny_vid.experiment.run import Launcher, claim, write_text
 
 SETTINGS = dict(train_videos=3)
 SEEDS = (0, 1)
@@ -42,11 +46,11 @@ class FakeLaunch:
 
 @pytest.fixture
 def runs(tmp_path: Path) -> Dict[str, List[Run]]:
-    found = experiment.plan(str(tmp_path), ['single', 'att'], SEEDS, scale=0.01)
+    found = plan(str(tmp_path), ['single', 'att'], SEEDS, scale=0.01)
     for run in flat(found):
-        experiment.claim(run, SETTINGS)
-        experiment.claim(run.start, SETTINGS)
-        experiment.claim(run.start.start, SETTINGS)
+        claim(run, SETTINGS)
+        claim(run.start, SETTINGS)
+        claim(run.start.start, SETTINGS)
     return found
 
 
@@ -54,9 +58,9 @@ def runs(tmp_path: Path) -> Dict[str, List[Run]]:
 def fake_scores(monkeypatch: pytest.MonkeyPatch) -> None:
     def save(run: Run) -> None:
         value = 10.0 * run.seed + (50 if 'att' in run.name else 40)
-        experiment.write_text(run.scores, json.dumps(dict.fromkeys(COLUMNS, value)))
+        write_text(run.scores, json.dumps(dict.fromkeys(COLUMNS, value)))
 
-    monkeypatch.setattr(experiment, 'save_scores', save)
+    monkeypatch.setattr(running, 'save_scores', save)
 
 
 def flat(runs: Dict[str, List[Run]]) -> List[Run]:
@@ -64,11 +68,11 @@ def flat(runs: Dict[str, List[Run]]) -> List[Run]:
 
 
 def complete(runs: Dict[str, List[Run]], launch: FakeLaunch) -> List[str]:
-    return experiment.complete(flat(runs), launch, 2, lambda: None)
+    return running.complete(flat(runs), launch, 2, lambda: None)
 
 
 def test_same_data_and_schedule_for_all(tmp_path: Path) -> None:
-    runs = experiment.plan(str(tmp_path), list(experiment.METHODS), [3])
+    runs = plan(str(tmp_path), list(METHODS), [3])
     reference = runs['att'][0].cfg
     updates = reference.train_cfg.max_iters
     for run in flat(runs):
@@ -99,8 +103,8 @@ def test_same_data_and_schedule_for_all(tmp_path: Path) -> None:
 
 
 def test_scale_shortens_the_whole_schedule(tmp_path: Path) -> None:
-    (full,) = experiment.plan(str(tmp_path), ['selsa'], [0])['selsa']
-    (short,) = experiment.plan(str(tmp_path), ['selsa'], [0], 0.1)['selsa']
+    (full,) = plan(str(tmp_path), ['selsa'], [0])['selsa']
+    (short,) = plan(str(tmp_path), ['selsa'], [0], 0.1)['selsa']
     assert short.cfg.train_cfg.max_iters * 10 == full.cfg.train_cfg.max_iters
     for ours, theirs in zip(short.cfg.param_scheduler, full.cfg.param_scheduler):
         assert (ours.begin * 10, ours.end * 10) == (theirs.begin, theirs.end)
@@ -158,7 +162,7 @@ def test_a_checkpoint_half_way_is_not_the_end(runs: Dict[str, List[Run]]) -> Non
 def test_a_failure_leaves_the_others_alone(runs: Dict[str, List[Run]]) -> None:
     (failure,) = complete(runs, FakeLaunch('single/seed_1'))
     assert 'single, seed 1' in failure and 'log.txt' in failure
-    summary = experiment.summarize(runs)
+    summary = summarize(runs)
     assert list(summary['single']['seeds']) == [0]
     assert list(summary['att']['seeds']) == [0, 1]
 
@@ -175,18 +179,18 @@ def test_nothing_without_the_stage_before(
 
 def test_runs_of_another_config_are_not_mixed_in(runs: Dict[str, List[Run]]) -> None:
     run = runs['att'][0]
-    experiment.claim(run, SETTINGS)
+    claim(run, SETTINGS)
     with pytest.raises(ValueError, match='other.*data.*remove the folder'):
-        experiment.claim(run, dict(train_videos=4))
+        claim(run, dict(train_videos=4))
     run.cfg.optim_wrapper.optimizer.lr = 1.0
     with pytest.raises(ValueError, match='another config'):
-        experiment.claim(run, SETTINGS)
+        claim(run, SETTINGS)
 
 
 def test_table_and_figure(runs: Dict[str, List[Run]], tmp_path: Path) -> None:
     complete(runs, FakeLaunch())
     Path(runs['single'][1].scores).unlink()
-    experiment.report(runs, str(tmp_path))
+    report(runs, str(tmp_path))
     saved = json.loads((tmp_path / 'scores.json').read_text())
     assert saved['att']['mean']['deteriorated'] == 55
     assert saved['att']['std']['deteriorated'] == pytest.approx(50**0.5)
@@ -194,7 +198,7 @@ def test_table_and_figure(runs: Dict[str, List[Run]], tmp_path: Path) -> None:
     table = (tmp_path / 'table.md').read_text().splitlines()
     assert table[2].startswith('| single frame | 1 | 40.0 | 40.0 |')
     assert table[3].startswith('| STPN, attention | 2 | 55.0 ± 7.1 |')
-    figure = experiment.plot(saved)
+    figure = plot(saved)
     heights = [bar.get_height() for bar in figure.axes[1].patches]
     assert heights == [40, 40, 55, 55]
     assert (tmp_path / 'figure.png').read_bytes().startswith(b'\x89PNG')
@@ -212,26 +216,28 @@ def test_launcher_logs_and_tells_of_failure(tmp_path: Path) -> None:
 
 def test_launcher_stops(tmp_path: Path) -> None:
     launch = Launcher()
+    log = tmp_path / 'log.txt'
+    program = 'import time; print(6 * 7, flush=True); time.sleep(600)'
     errors = []
 
     def work() -> None:
         with pytest.raises(RuntimeError) as caught:
-            launch(['-c', 'import time; time.sleep(600)'], str(tmp_path / 'log.txt'))
+            launch(['-c', program], str(log))
         errors.append(caught.value)
 
     thread = threading.Thread(target=work)
     thread.start()
-    while not launch._running:
-        pass
+    while not (log.is_file() and '42' in log.read_text()):
+        time.sleep(0.01)
     launch.stop()
     thread.join(60)
     assert errors and 'exit status -15' in str(errors[0])
     with pytest.raises(RuntimeError, match='stopped'):
-        launch(['-c', ''], str(tmp_path / 'log.txt'))
+        launch(['-c', ''], str(log))
 
 
 def test_bad_arguments(capsys: pytest.CaptureFixture) -> None:
     for argv in (['--jobs', '0'], ['--scale', '0'], ['--methods', 'magic']):
         with pytest.raises(SystemExit):
-            experiment.parse_args(argv)
+            parse_args(argv)
         assert argv[0] in capsys.readouterr().err

@@ -1,0 +1,137 @@
+"""What came out: a table and a figure over the seeds."""
+
+from __future__ import annotations
+
+import json
+import os.path as osp
+from typing import Any, Dict, List
+
+import numpy as np
+from matplotlib.figure import Figure
+from rich.console import Console
+from rich.table import Table
+
+from projects.tiny_vid.experiment.plan import METHODS, Run
+from projects.tiny_vid.experiment.run import write_text
+from stpn_plugin.visualization.style import PALETTE, save_figure, styled
+
+COLUMNS = ('all', 'fast', 'medium', 'slow', 'sharp', 'deteriorated', 'guess')
+Scores = Dict[str, float]
+
+
+def summarize(runs: Dict[str, List[Run]]) -> Dict[str, Dict[str, Any]]:
+    """Mean and deviation over the seeds.
+
+    Args:
+        runs (dict[str, list[Run]]): Runs of every method. Those without scores are
+            left out.
+
+    Returns:
+        dict[str, dict]: For every method with scores ``title``, ``config``, ``seeds``
+        (scores by seed), ``mean`` and ``std`` (the sample's, None of a single run).
+    """
+    summary = {}
+    for method, of_seeds in runs.items():
+        scores: Dict[int, Scores] = {}
+        for run in of_seeds:
+            if osp.isfile(run.scores):
+                with open(run.scores) as file:
+                    scores[run.seed] = json.load(file)
+        if scores:
+            table = np.array([[s[key] for key in COLUMNS] for s in scores.values()])
+            std = table.std(0, ddof=1) if len(table) > 1 else [None] * len(COLUMNS)
+            summary[method] = dict(
+                METHODS[method]._asdict(),
+                seeds=scores,
+                mean=dict(zip(COLUMNS, table.mean(0).tolist())),
+                std=dict(zip(COLUMNS, np.asarray(std).tolist())),
+            )
+    return summary
+
+
+def rows(summary: Dict[str, Dict[str, Any]]) -> List[List[str]]:
+    """Cells of the table: method, number of runs, and mean ± deviation."""
+    found = []
+    for entry in summary.values():
+        cells = [entry['title'], str(len(entry['seeds']))]
+        for key in COLUMNS:
+            mean, std = entry['mean'][key], entry['std'][key]
+            cells.append(f'{mean:.1f}' + ('' if std is None else f' ± {std:.1f}'))
+        found.append(cells)
+    return found
+
+
+def markdown(summary: Dict[str, Dict[str, Any]]) -> str:
+    """The table as Markdown."""
+    lines = [
+        ['method', 'runs', *COLUMNS],
+        ['---', *['---:'] * (1 + len(COLUMNS))],
+        *rows(summary),
+    ]
+    return ''.join(f'| {" | ".join(cells)} |\n' for cells in lines)
+
+
+@styled
+def plot(summary: Dict[str, Dict[str, Any]]) -> Figure:
+    """Bars of AP50 by motion speed and by what is wrong with frames.
+
+    Args:
+        summary (dict[str, dict]): See :func:`summarize`.
+
+    Returns:
+        Figure: Bars of means, with deviations.
+    """
+    panels = [COLUMNS[:4], COLUMNS[4:6]]
+    figure = Figure(figsize=(11, 4.2))
+    axes = figure.subplots(
+        1, 2, sharey=True, gridspec_kw=dict(width_ratios=[len(p) for p in panels])
+    )
+    width = 0.84 / len(summary)
+    for i, entry in enumerate(summary.values()):
+        shift = (i - (len(summary) - 1) / 2) * width
+        for ax, keys in zip(axes, panels):
+            means = [entry['mean'][key] for key in keys]
+            bars = ax.bar(
+                np.arange(len(keys)) + shift,
+                means,
+                width * 0.92,
+                yerr=[entry['std'][key] or 0 for key in keys],
+                error_kw=dict(elinewidth=1, capsize=2, ecolor='#444444'),
+                color=PALETTE[i % len(PALETTE)],
+                label=entry['title'],
+            )
+            ax.bar_label(bars, [f'{m:.0f}' for m in means], padding=2, fontsize=7)
+    for ax, keys, title in zip(axes, panels, ('by motion speed', 'by frame')):
+        ax.set_xticks(range(len(keys)), keys)
+        ax.set_title(title)
+    axes[0].set_ylim(0, 112)
+    axes[0].set_yticks(range(0, 101, 20))
+    axes[0].set_ylabel('AP50 (%), mean and deviation')
+    handles, labels = axes[0].get_legend_handles_labels()
+    figure.legend(handles, labels, loc='outside lower center', ncols=len(summary))
+    return figure
+
+
+def report(runs: Dict[str, List[Run]], work_dir: str) -> None:
+    """Print the table; write it, all scores and the figure.
+
+    Args:
+        runs (dict[str, list[Run]]): Runs of every method.
+        work_dir (str): Folder for ``table.md``, ``scores.json`` and ``figure.png``.
+    """
+    summary = summarize(runs)
+    if not summary:
+        return
+    table = Table(title='AP50 on the val videos of tiny_vid, mean ± deviation')
+    table.add_column('method')
+    for name in ('runs', *COLUMNS):
+        table.add_column(name, justify='right')
+    for cells in rows(summary):
+        table.add_row(*cells)
+    Console().print(table)
+    write_text(osp.join(work_dir, 'table.md'), markdown(summary))
+    write_text(osp.join(work_dir, 'scores.json'), json.dumps(summary, indent=1))
+    save_figure(plot(summary), osp.join(work_dir, 'figure.png'))
+    Console().print(
+        f'written to {work_dir}: table.md, scores.json, figure.png', soft_wrap=True
+    )
