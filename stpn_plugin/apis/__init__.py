@@ -5,8 +5,10 @@ from .result_writers import (
     CsvWriter,
     DetectionDrawer,
     FrameWriter,
+    MotWriter,
     ResultWriter,
     VideoWriter,
+    found_objects,
     select_detections,
 )
 from .video_detector import VideoDetector, VideoStream
@@ -18,12 +20,14 @@ __all__ = [
     'DetectionDrawer',
     'FrameWriter',
     'LiveVideo',
+    'MotWriter',
     'ResultWriter',
     'VideoDetector',
     'VideoError',
     'VideoFile',
     'VideoStream',
     'VideoWriter',
+    'found_objects',
     'open_video',
     'select_detections',
 ]

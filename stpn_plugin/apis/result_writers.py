@@ -16,14 +16,15 @@ import re
 import signal
 import threading
 from types import TracebackType
-from typing import Dict, Iterator, List, Optional, Sequence, Type
+from typing import Dict, Iterator, List, Optional, Sequence, Tuple, Type
 
 import cv2
 import mmcv
 import numpy as np
 from matplotlib import rc_context
+from mmengine.structures import InstanceData
 from mmtrack.structures import TrackDataSample
-from mmtrack.visualization import DetLocalVisualizer
+from mmtrack.visualization import DetLocalVisualizer, TrackLocalVisualizer
 
 from ..utils import WholeFile, check_writable, whole_path
 from .video_io import VideoError
@@ -31,12 +32,28 @@ from .video_io import VideoError
 CODECS = {'.mp4': 'mp4v', '.mkv': 'mp4v', '.avi': 'MJPG'}
 
 
+def found_objects(result: TrackDataSample) -> InstanceData:
+    """What was found in a frame: tracks if the model tracks, else detections.
+
+    Args:
+        result: Result of a frame.
+
+    Returns:
+        ``bboxes`` (n, 4), ``scores`` (n,) and ``labels`` (n,); of tracks also
+        ``instances_id`` (n,), and ``masks`` (n, H, W) if they are segmented.
+    """
+    tracks = result.get('pred_track_instances')
+    if tracks is not None and 'instances_id' in tracks:
+        return tracks
+    return result.pred_det_instances
+
+
 def select_detections(
     result: TrackDataSample,
     score_thr: float = 0.0,
     labels: Optional[Sequence[int]] = None,
 ) -> TrackDataSample:
-    """Select detections by score and class.
+    """Select detections, or tracks, by score and class.
 
     Args:
         result: Result of a frame. It is left as it is.
@@ -46,13 +63,16 @@ def select_detections(
     Returns:
         The result with the selected detections.
     """
-    instances = result.pred_det_instances
+    instances = found_objects(result)
     keep = instances.scores >= score_thr
     if labels is not None:
         wanted = np.isin(instances.labels.numpy(), labels)
         keep &= keep.new_tensor(wanted)
+    group = (
+        'pred_track_instances' if 'instances_id' in instances else 'pred_det_instances'
+    )
     result = result.clone()
-    result.pred_det_instances = instances[keep]
+    result.set_data({group: instances[keep]})
     return result
 
 
@@ -196,7 +216,8 @@ class CsvWriter(TextWriter):
     """Table with a line for each detection.
 
     Columns: ``frame_id`` (from 0), ``category_id`` (from 1, as in :class:`CocoWriter`),
-    ``class``, ``score``, and ``x1``, ``y1``, ``x2``, ``y2`` in pixels.
+    ``class``, ``score``, ``x1``, ``y1``, ``x2``, ``y2`` in pixels, and ``track_id``,
+    empty if the model does not track.
 
     Args:
         path: Path of the file.
@@ -208,19 +229,40 @@ class CsvWriter(TextWriter):
         self.classes = classes
         self._table = csv.writer(self._file)
         self._table.writerow(
-            ('frame_id', 'category_id', 'class', 'score', 'x1', 'y1', 'x2', 'y2')
+            [
+                *('frame_id', 'category_id', 'class', 'score'),
+                *('x1', 'y1', 'x2', 'y2', 'track_id'),
+            ]
         )
 
     def _write(self, image: np.ndarray, result: TrackDataSample) -> None:
-        instances = result.pred_det_instances
-        for label, score, bbox in zip(
-            instances.labels.tolist(),
-            instances.scores.tolist(),
-            instances.bboxes.tolist(),
-        ):
+        for label, score, bbox, track_id in _rows(found_objects(result)):
             numbers = [f'{score:.4f}', *(f'{value:.2f}' for value in bbox)]
-            self._table.writerow(
-                (result.frame_id, label + 1, self.classes[label], *numbers)
+            name = self.classes[label]
+            self._table.writerow((result.frame_id, label + 1, name, *numbers, track_id))
+
+
+class MotWriter(TextWriter):
+    """Tracks in the text format of the MOT challenge.
+
+    A line for each: frame (from 1), track id, left, top, width and height of the
+    box, score, and three times -1.
+
+    Args:
+        path: Path of the file.
+    """
+
+    def _write(self, image: np.ndarray, result: TrackDataSample) -> None:
+        tracks = found_objects(result)
+        if 'instances_id' not in tracks:
+            raise ValueError(
+                f'{self.path}: the results have no track ids, which the MOT format '
+                'needs; use a tracker, such as the configs in configs/mot'
+            )
+        for _, score, (x1, y1, x2, y2), track_id in _rows(tracks):
+            box = f'{x1:.2f},{y1:.2f},{x2 - x1:.2f},{y2 - y1:.2f}'
+            self._file.write(
+                f'{result.frame_id + 1},{track_id},{box},{score:.4f},-1,-1,-1\n'
             )
 
 
@@ -228,8 +270,8 @@ class CocoWriter(TextWriter):
     """COCO-style JSON, with the detections as annotations that have a ``score``.
 
     Ids are those of the converted data sets: images and categories count from
-    1, ``frame_id`` from 0. Detections are written as they come, so memory does
-    not grow with their number.
+    1, ``frame_id`` from 0. Tracks have an ``instance_id``. Detections are written
+    as they come, so memory does not grow with their number.
 
     Args:
         path: Path of the file.
@@ -251,12 +293,8 @@ class CocoWriter(TextWriter):
         self._image = dict(video_id=1, height=height, width=width)
         if result.get('img_path') is not None:
             self._file_names.append(osp.basename(result.img_path))
-        instances = result.pred_det_instances
-        for label, score, (x1, y1, x2, y2) in zip(
-            instances.labels.tolist(),
-            instances.scores.tolist(),
-            instances.bboxes.tolist(),
-        ):
+        rows = _rows(found_objects(result))
+        for label, score, (x1, y1, x2, y2), track_id in rows:
             self._file.write(',\n' if self._num_detections else '\n')
             self._num_detections += 1
             annotation = dict(
@@ -269,6 +307,8 @@ class CocoWriter(TextWriter):
                 iscrowd=False,
                 score=score,
             )
+            if track_id != '':
+                annotation['instance_id'] = track_id
             self._file.write(json.dumps(annotation))
 
     def _finish(self) -> None:
@@ -327,6 +367,18 @@ class VideoWriter(FileWriter):
                 f'{self.path} cannot be written: of {self.num_frames} frames {found} '
                 'can be read back; is the disk full, or were they of several sizes?'
             )
+
+
+def _rows(instances: InstanceData) -> Iterator[Tuple]:
+    """Label, score, box and track id of each object; '' where there is no track."""
+    labels = instances.labels.tolist()
+    ids = instances['instances_id'].tolist() if 'instances_id' in instances else None
+    return zip(
+        labels,
+        instances.scores.tolist(),
+        instances.bboxes.tolist(),
+        ids or [''] * len(labels),
+    )
 
 
 def _count_frames(path: str) -> int:
@@ -400,7 +452,7 @@ def _interrupts_waiting() -> Iterator[None]:
 
 
 class DetectionDrawer(DetLocalVisualizer):
-    """Draws detections into frames.
+    """Draws detections into frames; tracks each in a colour of its own.
 
     Args:
         classes: Class names.
@@ -410,6 +462,8 @@ class DetectionDrawer(DetLocalVisualizer):
     def __init__(self, classes: Sequence[str], name: str = 'detections') -> None:
         super().__init__(name)
         self.dataset_meta = dict(CLASSES=classes)
+        self._tracks = TrackLocalVisualizer(f'{name} of tracks')
+        self._tracks.dataset_meta = self.dataset_meta
 
     def draw(self, image: np.ndarray, result: TrackDataSample) -> np.ndarray:
         """Draw all detections of a frame.
@@ -421,12 +475,16 @@ class DetectionDrawer(DetLocalVisualizer):
         Returns:
             The picture (H, W, 3), BGR.
         """
+        objects = found_objects(result)
+        image = mmcv.bgr2rgb(image)
         # Half the time of `add_datasample`, which renders the picture once more.
         with rc_context({'text.parse_math': False}):  # names of classes are no formulas
-            picture = self._draw_instances(
-                mmcv.bgr2rgb(image),
-                result.pred_det_instances,
-                self.dataset_meta['CLASSES'],
-                palette=None,
-            )
+            if 'instances_id' in objects:
+                state = np.random.get_state()  # its colours are drawn with fixed seeds
+                picture = self._tracks._draw_instances(image, objects)
+                np.random.set_state(state)
+            else:
+                picture = self._draw_instances(
+                    image, objects, self.dataset_meta['CLASSES'], palette=None
+                )
         return mmcv.rgb2bgr(picture)

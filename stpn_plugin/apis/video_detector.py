@@ -37,6 +37,7 @@ from ..models.class_check import check_num_classes, checkpoint_classes
 from ..models.prompting import PastSupport, SupportMemory, VideoPrompting
 from ..models.prompting.batches import Batch
 from ..models.vid import SingleFrameDetector, STPNSelsa
+from ..models.vis import STPNMask2Former
 from .support_frames import SpreadSupport, WindowSupport, support_sampler
 from .video_io import (
     Frame,
@@ -75,7 +76,8 @@ class VideoDetector:
 
     Raises:
         FileNotFoundError: The config does not exist.
-        TypeError: The config's model is none of this package's detectors.
+        TypeError: The config's model is none of this package's, or one that
+            takes whole videos in one go.
         ValueError: The checkpoint does not fit the model, the model has heads for
             another number of classes, or the installed mmcv's operators do not
             compute in the precision of ``amp``.
@@ -102,9 +104,14 @@ class VideoDetector:
         scope = cfg.get('default_scope', 'mmtrack')
         with DefaultScope.overwrite_default_scope(scope):
             self.model = MODELS.build(cfg.model)
-            if not isinstance(self.model, SingleFrameDetector):
+            if isinstance(self.model, STPNMask2Former):
                 raise TypeError(
-                    f'VideoDetector runs SingleFrameDetector, STPN and STPNSelsa, not '
+                    'STPNMask2Former segments a whole video in one go, so it takes '
+                    'data sets only: use tools/test.py, or STPNMinVIS'
+                )
+            if not isinstance(self.model, (SingleFrameDetector, VideoPrompting)):
+                raise TypeError(
+                    f'VideoDetector runs the models of this package, not '
                     f'{type(self.model).__name__}; use init_model and inference_vid '
                     'of mmtrack.apis for the methods of mmtrack'
                 )
@@ -151,7 +158,9 @@ class VideoDetector:
             Iterator that gives for each frame a ``TrackDataSample``, on the
             CPU, or a pair of the image (H, W, 3) and it. The detections are
             its ``pred_det_instances``: ``bboxes`` (N, 4) in pixels of the
-            frame, ``scores`` (N,) and ``labels`` (N,).
+            frame, ``scores`` (N,) and ``labels`` (N,). Trackers and segmentors
+            give ``pred_track_instances``, with ``instances_id`` (N,) and
+            perhaps ``masks`` (N, H, W), see :func:`found_objects`.
 
         Raises:
             FileNotFoundError: There is no such file.
@@ -252,8 +261,10 @@ class VideoDetector:
     @property
     def reads_ahead(self) -> bool:
         """bool: Whether support frames come from ahead of the current frame."""
-        return self._open_video() is not None and not isinstance(
-            self.model.support_policy, PastSupport
+        return (
+            isinstance(self.model, VideoPrompting)
+            and self.model.prompt_predictor.needs_support
+            and not isinstance(self.model.support_policy, PastSupport)
         )
 
     def _open_video(

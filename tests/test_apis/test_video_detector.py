@@ -318,7 +318,9 @@ def test_class_names(data_root: Path, tmp_path: Path) -> None:
 def test_bad_checkpoints_and_configs(data_root: Path, tmp_path: Path) -> None:
     cfg = make_config(data_root)
     other = make_config(data_root, **MODEL_OF['single frame'])
-    with pytest.raises(ValueError, match='does not fit the model.*prompt_predictor'):
+    with pytest.raises(
+        ValueError, match='(?s)does not fit the model.*prompt_predictor'
+    ):
         VideoDetector(cfg, save_weights(other, tmp_path / 'other.pth'), 'cpu')
     with pytest.raises(FileNotFoundError, match='no_such.py'):
         VideoDetector('no_such.py')

@@ -19,6 +19,8 @@ class STPNByteTrack(VideoPrompting, ByteTrack):
     Every Detection Box", ECCV 2022.
     """
 
+    task_state = ('tracker',)
+
 
 @MODELS.register_module()
 class STPNDeepSORT(VideoPrompting, DeepSORT):
@@ -31,6 +33,8 @@ class STPNDeepSORT(VideoPrompting, DeepSORT):
     Association Metric", ICIP 2017.
     """
 
+    task_state = ('tracker',)
+
 
 @MODELS.register_module()
 class STPNStrongSORT(VideoPrompting, StrongSORT):
@@ -38,6 +42,8 @@ class STPNStrongSORT(VideoPrompting, StrongSORT):
 
     Source: Du et al., "StrongSORT: Make DeepSORT Great Again", TMM 2023.
     """
+
+    task_state = ('tracker',)
 
 
 @MODELS.register_module()
@@ -51,3 +57,5 @@ class STPNQDTrack(VideoPrompting, QDTrack):
     Source: Pang et al., "Quasi-Dense Similarity Learning for Multiple Object
     Tracking", CVPR 2021.
     """
+
+    task_state = ('tracker',)

@@ -28,6 +28,22 @@ def split_inputs(inputs: Dict[str, Any]) -> List[Dict[str, Any]]:
     ]
 
 
+def same_video_runs(memories: Sequence[Any]) -> List[List[int]]:
+    """Indices of consecutive frames of one video each.
+
+    Args:
+        memories: :class:`SupportMemory` of each frame. Those of one video
+            share their ``task_state``.
+    """
+    runs: List[List[int]] = []
+    for i, memory in enumerate(memories):
+        if i and memory.task_state is memories[i - 1].task_state:
+            runs[-1].append(i)
+        else:
+            runs.append([i])
+    return runs
+
+
 def predict_by_size(
     predict: Callable[[List[int], Dict[str, Tensor], SampleList], SampleList],
     frames: Sequence[Batch],

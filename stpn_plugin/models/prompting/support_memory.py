@@ -34,6 +34,9 @@ class SupportMemory:
         num_frames (int): Number of frames that the video has gone on by.
         frame_id (int): The last of them, -1 before the first.
         prompts: Prompts for the current frame, None before the first.
+        task_state (dict): What the video's task remembers, such as a tracker,
+            by the name of the model's attribute. Copies of a memory share it: a
+            task goes through a video frame by frame.
     """
 
     def __init__(self, policy: SupportPolicy, video_id: Any = None) -> None:
@@ -42,6 +45,7 @@ class SupportMemory:
         self.num_frames = 0
         self.frame_id = -1
         self.prompts: Optional[Features] = None
+        self.task_state: Dict[str, Any] = {}
         self._window: Deque[Hashable] = deque(maxlen=policy.size)
         self._feats: Dict[Hashable, Features] = {}
 

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import warnings
+from contextlib import contextmanager
+from copy import deepcopy
 from numbers import Integral
-from typing import Any, Dict, List, Optional, Sequence
+from typing import Any, Dict, Iterator, List, Optional, Sequence, Tuple
 
 import torch
 from mmengine.model import BaseModel
@@ -16,7 +18,7 @@ from torch import Tensor, nn
 from ..backbones.promptable import Promptable, require_promptable
 from ..freezing import FreezingMixin
 from ..prompts.base import Features, PromptSource
-from .batches import Batch, predict_by_size, split_inputs
+from .batches import Batch, predict_by_size, same_video_runs, split_inputs
 from .prompted import concatenate, prompted
 from .support_memory import SupportMemory
 from .support_policies import SupportFrames, SupportPolicy
@@ -76,6 +78,9 @@ class VideoPrompting(FreezingMixin, BaseModel):
 
     frames_at_once = False
     """Whether the video model's ``predict`` takes several frames."""
+
+    task_state: Tuple[str, ...] = ()
+    """Attributes in which the video model keeps what it knows of a video."""
 
     def __init__(
         self,
@@ -274,12 +279,15 @@ class VideoPrompting(FreezingMixin, BaseModel):
             chosen = [memories[i] for i in picks]
             return self.predict_with(chosen, inputs, samples, *args, **kwargs)
 
-        if self.frames_at_once:
+        if self.frames_at_once and not self.task_state:
             return predict_by_size(predict, frames)
-        return [
-            predict([i], dict(img=frame['inputs']['img']), frame['data_samples'])[0]
-            for i, frame in enumerate(frames)
-        ]
+        runs = same_video_runs(memories) if self.frames_at_once else None
+        results: SampleList = []
+        for picks in runs or ([i] for i in range(len(frames))):
+            img = torch.cat([frames[i]['inputs']['img'] for i in picks])
+            samples = [frames[i]['data_samples'][0] for i in picks]
+            results += predict(picks, dict(img=img), samples)
+        return results
 
     def predict_with(
         self,
@@ -294,24 +302,42 @@ class VideoPrompting(FreezingMixin, BaseModel):
             prompts = concatenate([memory.prompts for memory in memories])
         else:
             prompts = self.prompt_predictor()
-        with prompted(self.prompted_backbone, prompts):
+        with prompted(self.prompted_backbone, prompts), self._as_left(memories[0]):
             return super().predict(inputs, data_samples, *args, **kwargs)
+
+    @contextmanager
+    def _as_left(self, memory: Optional[SupportMemory]) -> Iterator[None]:
+        """Let the video model know of a frame's video what it knew last."""
+        if memory is None or not self.task_state:
+            yield
+            return
+        others = {name: getattr(self, name) for name in self.task_state}
+        for name, value in memory.task_state.items():
+            setattr(self, name, value)
+        try:
+            yield
+        finally:
+            for name, value in others.items():
+                memory.task_state[name] = getattr(self, name)
+                setattr(self, name, value)
 
     # ---------------------------------------------------- a video's life
 
     def open_video(
         self, policy: Optional[SupportPolicy] = None, video_id: Any = None
     ) -> Optional[SupportMemory]:
-        """Memory of a video that starts; None if prompts need no support.
+        """Memory of a video that starts; None if there is nothing to remember.
 
         Args:
             policy: Which frames support it. Defaults to
                 :attr:`support_policy`.
             video_id: Identifies the video.
         """
-        if not self.prompt_predictor.needs_support:
+        if not (self.prompt_predictor.needs_support or self.task_state):
             return None
-        return self.memory_type(policy or self.support_policy, video_id)
+        memory = self.memory_type(policy or self.support_policy, video_id)
+        memory.task_state = {n: deepcopy(getattr(self, n)) for n in self.task_state}
+        return memory
 
     def advance(
         self,
@@ -336,7 +362,9 @@ class VideoPrompting(FreezingMixin, BaseModel):
             return None
         memory = memory.copy()
         meta = data_sample.metainfo
-        support = memory.policy.select(memory.num_frames, meta, inputs)
+        support = None
+        if self.prompt_predictor.needs_support:
+            support = memory.policy.select(memory.num_frames, meta, inputs)
         memory.num_frames += 1
         memory.frame_id = meta['frame_id']
         if support is not None:
@@ -377,7 +405,7 @@ class VideoPrompting(FreezingMixin, BaseModel):
             ValueError: ``frame_id`` is no whole number from 0.
             RuntimeError: The frame does not follow those before it.
         """
-        if not self.prompt_predictor.needs_support:
+        if not (self.prompt_predictor.needs_support or self.task_state):
             return None
         meta = data_sample.metainfo
         frame_id, video_id = _frame_id(meta), meta.get('video_id')

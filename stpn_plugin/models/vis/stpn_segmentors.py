@@ -20,6 +20,8 @@ class STPNMaskTrackRCNN(VideoPrompting, MaskTrackRCNN):
     Source: Yang et al., "Video Instance Segmentation", ICCV 2019.
     """
 
+    task_state = ('tracker',)
+
 
 @MODELS.register_module()
 class STPNMask2Former(VideoPrompting, Mask2Former):
@@ -43,3 +45,5 @@ class STPNMinVIS(VideoPrompting, MinVIS):
     Extraction", ICCV 2023, which takes MinVIS for its base; its code for this
     task was not released.
     """
+
+    task_state = ('tracks',)
