@@ -4,57 +4,128 @@ from __future__ import annotations
 
 import os.path as osp
 import pickle
-from typing import Any, Dict, List, NamedTuple, Tuple
+from contextlib import contextmanager
+from typing import Any, Dict, Iterator, List, NamedTuple, Tuple
 from urllib.error import URLError
 
 import torch
 from mmengine.config import Config
+from mmengine.dataset import BaseDataset
 from mmengine.hub import get_config
 from mmengine.model import is_model_wrapper
-from mmengine.registry import init_default_scope
+from mmengine.registry import DefaultScope
 from mmengine.runner import CheckpointLoader
-from mmtrack.registry import MODELS
+from mmtrack.registry import DATASETS, MODELS
 from mmtrack.utils import register_all_modules
 from torch import Tensor, nn
 
-from .utils.config_overrides import check_inherited_variables
+from .utils.config_overrides import check_inherited_variables, check_overrides
 
 Shape = Tuple[int, ...]
 
 
-def load_config(config: str) -> Config:
+class ConfigError(ValueError):
+    """A config cannot be read, or lacks something."""
+
+
+def load_config(config: str, options: dict[str, Any] | None = None) -> Config:
     """Read a config.
 
     Args:
         config (str): Path of a file, or ``'<package>::<path>'`` for a config
             that an installed OpenMMLab package ships, relative to the
             package's ``configs``.
+        options (dict[str, Any], optional): Entries to override, by their paths, as
+            ``--cfg-options`` gives them: ``{'train_dataloader.batch_size': 2}``.
 
     Returns:
         Config: The config.
 
     Raises:
         FileNotFoundError: If there is no such config.
-        ValueError: If it sets a variable that nothing reads any more.
+        ConfigError: If it cannot be read, or has no place for an option.
+        ValueError: If it or an option sets a variable that nothing reads any more.
     """
-    if '::' in config:
-        return get_config(config)
-    if not osp.isfile(config):
+    if '::' not in config and not osp.isfile(config):
         raise FileNotFoundError(
             f'Config file {config} does not exist. Give the path of a config, '
             'or <package>::<path> for one that an OpenMMLab package ships, '
             'e.g. mmtrack::vid/selsa/'
             'selsa_faster-rcnn_r50-dc5_8xb1-7e_imagenetvid.py'
         )
-    check_inherited_variables(config)
-    return Config.fromfile(config)
+    try:
+        cfg = get_config(config) if '::' in config else Config.fromfile(config)
+    except FileNotFoundError:
+        raise
+    except Exception as error:  # a config is a program: anything
+        raise ConfigError(
+            f'Config {config} cannot be read: {type(error).__name__}: {error}'
+        ) from error
+    if '::' not in config:
+        check_inherited_variables(config)
+    if options:
+        check_overrides(cfg.filename, cfg, options)
+        try:
+            cfg.merge_from_dict(options)
+        except (KeyError, TypeError, AttributeError) as error:
+            raise ConfigError(
+                f'{", ".join(options)} cannot be set in {config}: {error}'
+            ) from error
+    return cfg
+
+
+@contextmanager
+def scope_of(cfg: Config) -> Iterator[None]:
+    """Build from the registries of a config's default scope, by default mmtrack's."""
+    register_all_modules(init_default_scope=False)
+    with DefaultScope.overwrite_default_scope(cfg.get('default_scope', 'mmtrack')):
+        yield
+
+
+def entry(cfg: Config, path: str) -> Any:
+    """An entry that a config has to have.
+
+    Args:
+        cfg (Config): The config.
+        path (str): Keys with dots between them: ``'test_dataloader.dataset'``.
+
+    Returns:
+        Any: The entry.
+
+    Raises:
+        ConfigError: If there is none, or it is None.
+    """
+    value: Any = cfg
+    for key in path.split('.'):
+        value = value.get(key) if hasattr(value, 'get') else None
+        if value is None:
+            raise ConfigError(f'Config {cfg.filename or ""} has no {path}')
+    return value
 
 
 def build_model(cfg: Config) -> nn.Module:
-    """Build the model of a config, with its default scope set."""
-    register_all_modules(init_default_scope=False)
-    init_default_scope(cfg.get('default_scope', 'mmtrack'))
-    return MODELS.build(cfg.model)
+    """Build the model of a config."""
+    model = entry(cfg, 'model')
+    with scope_of(cfg):
+        return MODELS.build(model)
+
+
+def build_dataset(cfg: Config, phase: str = 'test') -> BaseDataset:
+    """Build the dataset of a phase: 'train', 'val' or 'test'.
+
+    Raises:
+        ConfigError: If the config has no dataset for the phase.
+    """
+    dataset = entry(cfg, f'{phase}_dataloader.dataset')
+    with scope_of(cfg):
+        return DATASETS.build(dataset)
+
+
+def dataset_meta(cfg: Config) -> dict[str, Any]:
+    """What the test dataset of a config knows before any annotation is read."""
+    dataset = entry(cfg, 'test_dataloader.dataset')
+    with scope_of(cfg):
+        return DATASETS.build({**dataset, 'lazy_init': True}).metainfo
 
 
 class WeightFit(NamedTuple):

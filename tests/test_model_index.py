@@ -13,7 +13,7 @@ import pytest
 import yaml
 from mmengine.config import Config
 
-from stpn_plugin.weights import build_model
+from stpn_plugin.builders import build_model
 from tests.support.commands import run_command
 from tests.support.packages import OFFLINE, run
 

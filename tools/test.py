@@ -9,12 +9,9 @@ from mmengine.config import DictAction
 
 import stpn_plugin  # noqa: F401 (adapts the environment before mmtrack is imported)
 from stpn_plugin.builders import load_weights
-from stpn_plugin.engine import (
-    EVALUATOR_OF,
-    add_common_arguments,
-    build_runner,
-    prepare_test_cfg,
-)
+from stpn_plugin.cli.launch import add_common_arguments, prepare_test_cfg
+from stpn_plugin.engine import build_runner
+from stpn_plugin.evaluation import EVALUATOR_OF
 
 
 def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:

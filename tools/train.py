@@ -7,7 +7,8 @@ from typing import Sequence
 
 import stpn_plugin  # noqa: F401 (adapts the environment before mmtrack is imported)
 from stpn_plugin.builders import check_training_state, load_weights
-from stpn_plugin.engine import add_common_arguments, build_runner, prepare_train_cfg
+from stpn_plugin.cli.launch import add_common_arguments, prepare_train_cfg
+from stpn_plugin.engine import build_runner
 
 
 def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:

@@ -28,7 +28,7 @@ from stpn_plugin.apis import (
     open_video,
     select_detections,
 )
-from stpn_plugin.engine import load_config
+from stpn_plugin.builders import load_config
 from stpn_plugin.utils import refuse_overwriting_input, same_file
 
 DEFAULT_FPS = 25.0

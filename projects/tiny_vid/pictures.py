@@ -20,7 +20,7 @@ from tqdm import tqdm
 
 from projects.tiny_vid.scores import deteriorations
 from stpn_plugin.apis import FrameWriter, VideoWriter
-from stpn_plugin.engine.saved_run import SavedRun, load_saved_run
+from stpn_plugin.evaluation import SavedRun, load_saved_run
 from stpn_plugin.visualization.frames import (
     add_box_legend,
     draw_detections,

@@ -20,8 +20,12 @@ from mmengine.config import Config
 from rich.console import Console
 from rich.table import Table
 
-from stpn_plugin.engine.saved_run import SavedRun, load_saved_run
-from stpn_plugin.evaluation import MOTION_RANGES, vid_motion_ap
+from stpn_plugin.evaluation import (
+    MOTION_RANGES,
+    SavedRun,
+    load_saved_run,
+    vid_motion_ap,
+)
 
 MARKER = 'tiny_vid.json'
 NUM_GUESSES = 10

@@ -27,12 +27,11 @@ from mmcv.ops import roi_align
 from mmengine.config import Config
 from mmengine.dataset import Compose, pseudo_collate
 from mmengine.device import get_device
-from mmengine.registry import DefaultScope
 from mmtrack.registry import DATASETS, MODELS
 from mmtrack.structures import TrackDataSample
-from mmtrack.utils import SampleList, register_all_modules
+from mmtrack.utils import SampleList
 
-from ..builders import load_config, load_weights
+from ..builders import entry, load_config, load_weights, scope_of
 from ..models.class_check import check_num_classes, checkpoint_classes
 from ..models.prompting import PastSupport, SupportMemory, VideoPrompting
 from ..models.prompting.batches import Batch
@@ -100,10 +99,9 @@ class VideoDetector:
         cfg = config if isinstance(config, Config) else load_config(str(config))
         self.device = torch.device(device or get_device())
         self._amp_dtype = _amp_dtype(amp, self.device)
-        register_all_modules(init_default_scope=False)
-        scope = cfg.get('default_scope', 'mmtrack')
-        with DefaultScope.overwrite_default_scope(scope):
-            self.model = MODELS.build(cfg.model)
+        model = entry(cfg, 'model')
+        with scope_of(cfg):
+            self.model = MODELS.build(model)
             if isinstance(self.model, STPNMask2Former):
                 raise TypeError(
                     'STPNMask2Former segments a whole video in one go, so it takes '
@@ -115,7 +113,7 @@ class VideoDetector:
                     f'{type(self.model).__name__}; use init_model and inference_vid '
                     'of mmtrack.apis for the methods of mmtrack'
                 )
-            dataset = cfg.test_dataloader.dataset
+            dataset = entry(cfg, 'test_dataloader.dataset')
             self._pipeline, self._to_float32 = _frame_pipeline(dataset.pipeline)
             self.classes = tuple(
                 DATASETS.build({**dataset, 'lazy_init': True}).metainfo['CLASSES']

@@ -1,13 +1,15 @@
-"""The runner of the command line tools."""
+"""The runner that trains and tests."""
 
 from __future__ import annotations
 
+from mmengine.config import Config
 from mmengine.evaluator import Evaluator
 from mmengine.registry import RUNNERS
 from mmengine.runner import Runner
+from mmtrack.utils import register_all_modules
 
-from ..evaluation import VideoEvaluator
-from .evaluators import as_list
+from ..evaluation import VideoEvaluator, as_list
+from .hooks import FitWeightsHook, with_class_check
 
 
 @RUNNERS.register_module()
@@ -29,3 +31,23 @@ class VideoRunner(Runner):
         ):
             return super().build_evaluator(evaluator)
         return VideoEvaluator(as_list(evaluator))
+
+
+def build_runner(cfg: Config) -> Runner:
+    """Build the runner that a config asks for.
+
+    Args:
+        cfg (Config): A complete config.
+
+    Returns:
+        Runner: The runner, with its distributed environment set up.
+    """
+    register_all_modules(init_default_scope=False)
+    cfg.custom_hooks = with_class_check(cfg.get('custom_hooks'))
+    if 'runner_type' in cfg:
+        runner = RUNNERS.build(cfg)
+    else:
+        runner = VideoRunner.from_cfg(cfg)
+    if not any(isinstance(hook, FitWeightsHook) for hook in runner.hooks):
+        runner.register_hook(FitWeightsHook())  # a config of another package
+    return runner

@@ -34,7 +34,6 @@ from .training_curves import (
 )
 from .video_runs import (
     Video,
-    build_dataset,
     build_detector,
     find_video,
     least_sharp,
@@ -49,7 +48,6 @@ __all__ = [
     'PromptComparison',
     'RecordedAttention',
     'Video',
-    'build_dataset',
     'build_detector',
     'compare_prompts',
     'find_video',

@@ -8,11 +8,11 @@ import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.ticker import PercentFormatter
 
-from ..engine.saved_run import SavedRun
 from ..evaluation import (
     ERROR_TYPES,
     MOTION_RANGES,
     ErrorBreakdown,
+    SavedRun,
     VIDMotionEvaluator,
     vid_motion_ap,
 )

@@ -8,10 +8,11 @@ import numpy as np
 from mmengine.config import Config
 from mmengine.logging import print_log
 
-from ..engine.saved_run import SavedRun
+from ..builders import build_dataset
 from ..evaluation import (
     ERROR_TYPES,
     MOTION_RANGES,
+    SavedRun,
     VIDMotionEvaluator,
     error_breakdown,
     nanmean,
@@ -29,7 +30,7 @@ from .metric_plots import (
 from .prompt_attention import plot_prompt_attention
 from .prompt_comparison import compare_prompts, plot_prompt_comparison
 from .training_curves import load_named_trainings, plot_training_curves
-from .video_runs import build_dataset, build_detector, find_video, least_sharp
+from .video_runs import build_detector, find_video, least_sharp
 from .worst_frames import plot_worst_frames
 
 _IOU_THRS = [percent / 100 for percent in range(50, 100, 5)]

@@ -12,14 +12,11 @@ import torch
 from mmengine.config import Config, DictAction
 from mmengine.dataset import BaseDataset, pseudo_collate
 from mmengine.device import get_device
-from mmengine.registry import init_default_scope
 from mmtrack.models.vid import BaseVideoDetector
-from mmtrack.registry import DATASETS, MODELS
 from mmtrack.structures import TrackDataSample
-from mmtrack.utils import register_all_modules
 from tqdm import tqdm
 
-from ..builders import load_config, load_weights
+from ..builders import build_dataset, build_model, load_config, load_weights
 from .frames import load_frame
 
 
@@ -53,25 +50,9 @@ def build_detector(
         FileNotFoundError: If there is no such checkpoint.
         ValueError: If the checkpoint does not fit.
     """
-    register_all_modules(init_default_scope=False)
-    init_default_scope(cfg.get('default_scope', 'mmtrack'))
-    model = MODELS.build(cfg.model)
+    model = build_model(cfg)
     load_weights(model, checkpoint)
     return model.to(device).eval()
-
-
-def build_dataset(cfg: Config, phase: str = 'test') -> BaseDataset:
-    """Build the dataset of a phase: 'train', 'val' or 'test'.
-
-    Raises:
-        ValueError: If the config has no dataloader of the phase.
-    """
-    register_all_modules(init_default_scope=False)
-    init_default_scope(cfg.get('default_scope', 'mmtrack'))
-    dataloader = cfg.get(f'{phase}_dataloader')
-    if dataloader is None:
-        raise ValueError(f'{cfg.filename} has no {phase}_dataloader')
-    return DATASETS.build(dataloader.dataset)
 
 
 class Video(NamedTuple):

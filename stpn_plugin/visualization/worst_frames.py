@@ -7,8 +7,7 @@ from typing import Hashable, Sequence
 import numpy as np
 from matplotlib.figure import Figure
 
-from ..engine.saved_run import SavedRun
-from ..evaluation import frame_scores
+from ..evaluation import SavedRun, frame_scores
 from .frames import add_box_legend, draw_detections, frame_name, frame_sheet, load_frame
 from .style import styled
 

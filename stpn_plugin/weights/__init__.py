@@ -3,7 +3,6 @@
 from .checkpoint_file import Checkpoint, read_checkpoint, write_checkpoint
 from .convert import (
     Conversion,
-    build_model,
     convert_checkpoint,
     convert_weights,
 )
@@ -13,7 +12,6 @@ from .publish import publish_checkpoint
 __all__ = [
     'Checkpoint',
     'Conversion',
-    'build_model',
     'convert_checkpoint',
     'convert_weights',
     'publish_checkpoint',

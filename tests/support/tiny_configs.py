@@ -7,7 +7,7 @@ from typing import Any
 
 from mmengine.config import Config
 
-from stpn_plugin.engine import load_config
+from stpn_plugin.builders import load_config
 from tests.support import tiny_models
 from tests.support.tiny_data import HEIGHT, WIDTH
 

@@ -14,7 +14,8 @@ from mmengine.runner import Runner
 from mmengine.structures import InstanceData
 from mmtrack.registry import MODELS
 
-from stpn_plugin.engine import build_runner, load_config
+from stpn_plugin.builders import load_config
+from stpn_plugin.engine import build_runner
 from tests.support.tiny_data import write_tiny_vid
 
 ROOT = Path(__file__).parents[2]

@@ -22,8 +22,7 @@ from projects.tiny_vid.generate import (
     sample_scene,
 )
 from stpn_plugin.datasets.converters import convert_det, convert_vid
-from stpn_plugin.engine.saved_run import SavedRun
-from stpn_plugin.evaluation import motion_iou
+from stpn_plugin.evaluation import SavedRun, motion_iou
 
 SMALL = Settings(train_videos=3, val_videos=3, frames=6, stills=5, extra_stills=1)
 

@@ -11,8 +11,7 @@ from mmengine.config import Config
 from mmtrack.registry import METRICS
 
 import stpn_plugin
-from stpn_plugin.engine.offline import evaluate_results
-from stpn_plugin.evaluation import load_results
+from stpn_plugin.evaluation import evaluate_results, load_results
 from tests.support.commands import last_metrics, run_tool
 from tests.support.vid_data import CLASSES, make_predictions, write_cocovid
 

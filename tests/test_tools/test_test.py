@@ -16,7 +16,7 @@ from mmengine.visualization import Visualizer
 from mmtrack.evaluation import BaseVideoMetric
 from mmtrack.registry import METRICS
 
-from stpn_plugin.engine import prepare_test_cfg
+from stpn_plugin.cli.launch import prepare_test_cfg
 from stpn_plugin.evaluation import MetricError, load_results
 from tests.support.commands import ROOT, last_metrics, run_tool
 from tests.support.malicious import as_zip, attacks

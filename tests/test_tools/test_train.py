@@ -14,7 +14,8 @@ from mmengine.config import Config
 from mmtrack.evaluation import BaseVideoMetric
 from mmtrack.registry import METRICS
 
-from stpn_plugin.engine import build_runner, prepare_train_cfg
+from stpn_plugin.cli.launch import prepare_train_cfg
+from stpn_plugin.engine import build_runner
 from stpn_plugin.evaluation import MetricError
 from tests.support.commands import ROOT, last_metrics, run_command, run_tool
 from tests.support.tiny_configs import STOCK_CONFIGS

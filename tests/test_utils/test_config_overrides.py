@@ -10,7 +10,8 @@ from mmengine.config import Config
 from mmengine.hub import get_config
 from mmtrack.registry import DATASETS
 
-from stpn_plugin.engine import load_config, prepare_train_cfg
+from stpn_plugin.builders import load_config
+from stpn_plugin.cli.launch import prepare_train_cfg
 from tests.support.tiny_data import write_tiny_vid
 
 ROOT = Path(__file__).parents[2]

@@ -9,7 +9,7 @@ import torch
 from mmengine.config import Config
 from mmtrack.registry import METRICS, MODELS
 
-from stpn_plugin.engine import load_config
+from stpn_plugin.builders import load_config
 from tests.support.tiny_configs import stpn_config
 from tests.support.tiny_data import write_tiny_vid
 

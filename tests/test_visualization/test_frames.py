@@ -8,9 +8,9 @@ from matplotlib.colors import to_hex
 from matplotlib.figure import Figure
 from mmengine.config import Config
 
-from stpn_plugin.engine.saved_run import load_saved_run
+from stpn_plugin.builders import build_dataset
+from stpn_plugin.evaluation import load_saved_run
 from stpn_plugin.visualization import (
-    build_dataset,
     find_video,
     least_sharp,
     pick_worst,

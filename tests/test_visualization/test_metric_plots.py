@@ -6,11 +6,12 @@ import numpy as np
 import pytest
 from mmengine.config import Config
 
-from stpn_plugin.engine.saved_run import SavedRun, load_saved_run
 from stpn_plugin.evaluation import (
     ERROR_TYPES,
     MOTION_RANGES,
+    SavedRun,
     error_breakdown,
+    load_saved_run,
     vid_motion_ap,
 )
 from stpn_plugin.visualization import (

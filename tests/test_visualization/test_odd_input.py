@@ -12,8 +12,7 @@ import pytest
 from matplotlib.figure import Figure
 from mmengine.config import Config
 
-from stpn_plugin.engine.saved_run import SavedRun
-from stpn_plugin.evaluation import error_breakdown
+from stpn_plugin.evaluation import SavedRun, error_breakdown
 from stpn_plugin.visualization import (
     Curve,
     mean_precision,

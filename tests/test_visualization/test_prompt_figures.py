@@ -10,10 +10,10 @@ import torch
 from mmengine.config import Config
 from mmtrack.registry import MODELS
 
-from stpn_plugin.engine.saved_run import load_saved_run
+from stpn_plugin.builders import build_dataset
+from stpn_plugin.evaluation import load_saved_run
 from stpn_plugin.models.vid import STPN, SingleFrameDetector
 from stpn_plugin.visualization import (
-    build_dataset,
     build_detector,
     compare_prompts,
     find_video,

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from mmengine.config import Config
 
-from stpn_plugin.engine.saved_run import load_saved_run
+from stpn_plugin.evaluation import load_saved_run
 from stpn_plugin.visualization import HtmlPage, write_report
 
 TITLES = [

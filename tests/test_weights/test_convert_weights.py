@@ -11,9 +11,9 @@ from mmengine.config import Config
 from mmtrack.registry import MODELS
 from torch import Tensor
 
+from stpn_plugin.builders import build_model
 from stpn_plugin.datasets.imagenet_classes import IMAGENET_VID_CLASSES
 from stpn_plugin.weights import convert_weights, rename
-from stpn_plugin.weights.convert import build_model
 from tests.support import swin_names, tiny_models
 from tests.support.golden import ROOT as GOLDEN
 from tests.support.golden import load_golden

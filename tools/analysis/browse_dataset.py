@@ -15,8 +15,8 @@ from mmengine.config import DictAction
 from tqdm import tqdm
 
 import stpn_plugin  # noqa: F401 (adapts the environment before mmtrack is imported)
-from stpn_plugin.engine import load_config
-from stpn_plugin.visualization import build_dataset, plot_sample, save_figure
+from stpn_plugin.builders import build_dataset, load_config
+from stpn_plugin.visualization import plot_sample, save_figure
 
 
 def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:

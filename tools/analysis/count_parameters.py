@@ -9,8 +9,7 @@ from typing import Sequence
 from torch import nn
 
 import stpn_plugin  # noqa: F401 (adapts the environment before mmtrack is imported)
-from stpn_plugin.engine import load_config
-from stpn_plugin.weights import build_model
+from stpn_plugin.builders import build_model, load_config
 
 
 def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:

@@ -11,7 +11,7 @@ from typing import Sequence
 from terminaltables import AsciiTable
 
 import stpn_plugin  # noqa: F401 (adapts the environment before mmtrack is imported)
-from stpn_plugin.engine.saved_run import (
+from stpn_plugin.cli.saved_runs import (
     add_saved_run_arguments,
     iou,
     load_saved_runs,

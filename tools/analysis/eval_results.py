@@ -8,9 +8,13 @@ from typing import Sequence
 from mmengine.config import DictAction
 
 import stpn_plugin  # noqa: F401 (adapts the environment before mmtrack is imported)
-from stpn_plugin.engine import EVALUATOR_OF, load_config
-from stpn_plugin.engine.offline import evaluate_results
-from stpn_plugin.evaluation import MetricError, load_results
+from stpn_plugin.builders import load_config
+from stpn_plugin.evaluation import (
+    EVALUATOR_OF,
+    MetricError,
+    evaluate_results,
+    load_results,
+)
 from stpn_plugin.utils import check_writable, write_json
 
 

@@ -6,7 +6,7 @@ import argparse
 from typing import Sequence
 
 import stpn_plugin  # noqa: F401 (adapts the environment before mmtrack is imported)
-from stpn_plugin.engine.saved_run import (
+from stpn_plugin.cli.saved_runs import (
     add_saved_run_arguments,
     iou,
     load_saved_runs,

@@ -13,8 +13,8 @@ from typing import Sequence
 from mmengine.device import get_device
 
 import stpn_plugin  # noqa: F401 (adapts the environment before mmtrack is imported)
-from stpn_plugin.engine import load_config
-from stpn_plugin.engine.saved_run import add_saved_run_arguments, load_saved_runs
+from stpn_plugin.builders import load_config
+from stpn_plugin.cli.saved_runs import add_saved_run_arguments, load_saved_runs
 from stpn_plugin.visualization import write_report
 
 

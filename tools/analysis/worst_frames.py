@@ -11,7 +11,7 @@ import argparse
 from typing import Sequence
 
 import stpn_plugin  # noqa: F401 (adapts the environment before mmtrack is imported)
-from stpn_plugin.engine.saved_run import add_saved_run_arguments, load_saved_runs
+from stpn_plugin.cli.saved_runs import add_saved_run_arguments, load_saved_runs
 from stpn_plugin.visualization import plot_worst_frames, save_figure
 
 

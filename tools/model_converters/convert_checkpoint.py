@@ -12,7 +12,7 @@ import sys
 from typing import Sequence
 
 import stpn_plugin  # noqa: F401 (adapts the environment before mmtrack is imported)
-from stpn_plugin.engine import load_config
+from stpn_plugin.builders import load_config
 from stpn_plugin.weights import convert_checkpoint
 
 

@@ -20,7 +20,7 @@ from rich.progress import MofNCompleteColumn, Progress, TextColumn, TimeElapsedC
 from projects.tiny_vid import demo
 from projects.tiny_vid.experiment.plan import Run, start_key
 from projects.tiny_vid.scores import MARKER, score
-from stpn_plugin.engine.saved_run import load_saved_run
+from stpn_plugin.evaluation import load_saved_run
 from stpn_plugin.utils import whole_text
 
 Launch = Callable[[Sequence[str], str], None]

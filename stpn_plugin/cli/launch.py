@@ -15,24 +15,18 @@ import torch.distributed as torch_dist
 from mmengine.config import Config, DictAction
 from mmengine.device import get_device
 from mmengine.logging import print_log
-from mmengine.registry import RUNNERS
-from mmengine.runner import Runner, find_latest_checkpoint
-from mmtrack.utils import register_all_modules
+from mmengine.runner import find_latest_checkpoint
 
 from ..builders import load_config
 from ..compat import add_local_rank_argument
-from ..utils import check_writable
-from ..utils.config_overrides import check_overrides
-from .class_check_hook import with_class_check
-from .evaluators import (
+from ..evaluation import (
     as_list,
     check_outputs,
     format_only_evaluator,
     select_evaluators,
     set_options,
 )
-from .video_runner import VideoRunner
-from .weights_hook import FitWeightsHook
+from ..utils import check_writable
 
 # Every ImageNet VID recipe of mmtracking and of STPN is written for 8 images.
 BASE_BATCH_SIZE = 8
@@ -156,33 +150,10 @@ def prepare_test_cfg(args: argparse.Namespace) -> Config:
     return cfg
 
 
-def build_runner(cfg: Config) -> Runner:
-    """Build the runner that a config asks for.
-
-    Args:
-        cfg (Config): A complete config.
-
-    Returns:
-        Runner: The runner, with its distributed environment set up.
-    """
-    register_all_modules(init_default_scope=False)
-    cfg.custom_hooks = with_class_check(cfg.get('custom_hooks'))
-    if 'runner_type' in cfg:
-        runner = RUNNERS.build(cfg)
-    else:
-        runner = VideoRunner.from_cfg(cfg)
-    if not any(isinstance(hook, FitWeightsHook) for hook in runner.hooks):
-        runner.register_hook(FitWeightsHook())  # a config of another package
-    return runner
-
-
 def _prepare_common_cfg(args: argparse.Namespace) -> Config:
     """Read the config and apply the arguments of both tools."""
     os.environ.setdefault('LOCAL_RANK', str(args.local_rank))
-    cfg = load_config(args.config)
-    if args.cfg_options is not None:
-        check_overrides(cfg.filename, cfg, args.cfg_options)
-        cfg.merge_from_dict(args.cfg_options)
+    cfg = load_config(args.config, args.cfg_options)
     cfg.launcher = args.launcher
     if args.work_dir is not None:
         cfg.work_dir = args.work_dir

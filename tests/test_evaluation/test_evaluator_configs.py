@@ -4,7 +4,7 @@ import copy
 
 import pytest
 
-from stpn_plugin.engine.evaluators import (
+from stpn_plugin.evaluation import (
     format_only_evaluator,
     select_evaluators,
     set_options,

@@ -8,12 +8,12 @@ from mmengine.hooks import Hook
 from mmengine.runner import Runner
 from mmtrack.registry import HOOKS
 
-from ..models.class_check import (
+from ...models.class_check import (
     check_class_names,
     check_num_classes,
     checkpoint_classes,
 )
-from ..utils import classes_in
+from ...utils import classes_in
 
 
 @HOOKS.register_module()

@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-import argparse
 import os.path as osp
 from typing import NamedTuple
 
-from mmengine.config import Config, DictAction
-from mmengine.registry import init_default_scope
-from mmtrack.registry import DATASETS, METRICS
-from mmtrack.utils import register_all_modules
+from mmengine.config import Config
+from mmtrack.registry import METRICS
 
-from ..builders import load_config
-from ..evaluation import load_results
-from ..utils import classes_in, name_runs
-from .evaluators import as_list, select_evaluators
+from ..builders import dataset_meta, entry, scope_of
+from ..utils import classes_in
+from .evaluator_configs import as_list, select_evaluators
+from .result_files import load_results
 
 
 class SavedRun(NamedTuple):
@@ -57,12 +54,11 @@ def load_saved_run(cfg: Config, results_file: str, name: str | None = None) -> S
         FileNotFoundError: If a file does not exist.
         ValueError: If a file is not what it should be, or they do not fit together.
     """
-    register_all_modules(init_default_scope=False)
-    init_default_scope(cfg.get('default_scope', 'mmtrack'))
-    dataset_cfg = cfg.test_dataloader.dataset
+    dataset = entry(cfg, 'test_dataloader.dataset')
     evaluators = as_list(cfg.get('test_evaluator'))
-    metric = METRICS.build(select_evaluators(evaluators, ['motion'], dataset_cfg)[0])
-    metainfo = DATASETS.build({**dataset_cfg, 'lazy_init': True}).metainfo
+    with scope_of(cfg):
+        metric = METRICS.build(select_evaluators(evaluators, ['motion'], dataset)[0])
+    metainfo = dataset_meta(cfg)
     metric.dataset_meta = metainfo
 
     predictions = load_results(results_file)
@@ -84,58 +80,3 @@ def load_saved_run(cfg: Config, results_file: str, name: str | None = None) -> S
         dets=dets,
         img_paths=[path_of[image_id] for image_id in truth.image_ids],
     )
-
-
-def add_saved_run_arguments(parser: argparse.ArgumentParser, several: bool) -> None:
-    """Add what tools need that analyse saved predictions.
-
-    Args:
-        parser (argparse.ArgumentParser): Parser to extend, in place.
-        several (bool): Whether the tool compares several results files.
-    """
-    parser.add_argument('config', help='config file of the test run')
-    parser.add_argument(
-        'results',
-        nargs='+' if several else 1,
-        help='file that tools/test.py --out wrote (.npz or .pkl)'
-        + (', or several of one data set' if several else ''),
-    )
-    if several:
-        parser.add_argument(
-            '--names', nargs='+', help='names for the legend, default: the file names'
-        )
-    parser.add_argument(
-        '--cfg-options',
-        nargs='+',
-        action=DictAction,
-        metavar='KEY=VALUE',
-        help='override entries of the config',
-    )
-
-
-def iou(text: str) -> float:
-    """Read an IoU from a command line, where 50 may be meant as 50 %."""
-    value = float(text)
-    if not 0 < value <= 1:
-        raise argparse.ArgumentTypeError(f'{text} is not in (0, 1]')
-    return value
-
-
-def load_saved_runs(args: argparse.Namespace) -> list[SavedRun]:
-    """Read the runs that a command line names.
-
-    Args:
-        args (argparse.Namespace): Arguments of :func:`add_saved_run_arguments`.
-
-    Returns:
-        list[SavedRun]: A run per results file.
-
-    Raises:
-        ValueError: If the runs cannot be told apart by their names, see
-            :func:`~stpn_plugin.utils.name_runs`; see also :func:`load_saved_run`.
-    """
-    names = name_runs(args.results, getattr(args, 'names', None))
-    cfg = load_config(args.config)
-    if args.cfg_options is not None:
-        cfg.merge_from_dict(args.cfg_options)
-    return [load_saved_run(cfg, *pair) for pair in zip(args.results, names)]

@@ -8,7 +8,7 @@ from mmengine.optim import OptimWrapper
 from mmengine.runner import Runner
 from mmtrack.registry import HOOKS
 
-from ..builders import check_training_state, take_weights
+from ...builders import check_training_state, take_weights
 
 
 @HOOKS.register_module()

@@ -5,12 +5,10 @@ from __future__ import annotations
 from typing import Any, Sequence
 
 from mmengine.config import Config
-from mmengine.registry import init_default_scope
-from mmtrack.registry import DATASETS
-from mmtrack.utils import register_all_modules
 
-from ..evaluation import VideoEvaluator
-from .evaluators import as_list, check_outputs, select_evaluators, set_options
+from ..builders import dataset_meta, entry, scope_of
+from .evaluator_configs import as_list, check_outputs, select_evaluators, set_options
+from .video_evaluator import VideoEvaluator
 
 
 def evaluate_results(
@@ -40,16 +38,14 @@ def evaluate_results(
     Raises:
         MetricError: If any of them failed. The error has what the others found.
     """
-    register_all_modules(init_default_scope=False)
-    init_default_scope(cfg.get('default_scope', 'mmtrack'))
-    dataset_cfg = cfg.test_dataloader.dataset
-    evaluators = as_list(cfg.test_evaluator)
+    evaluators = as_list(entry(cfg, 'test_evaluator'))
     if names:
-        evaluators = select_evaluators(evaluators, names, dataset_cfg)
-    if options:
-        evaluators = set_options(evaluators, options)
-    check_outputs(evaluators)
-    evaluator = VideoEvaluator(evaluators)
-    # Its classes are known before any annotation is read.
-    evaluator.dataset_meta = DATASETS.build({**dataset_cfg, 'lazy_init': True}).metainfo
+        dataset = entry(cfg, 'test_dataloader.dataset')
+        evaluators = select_evaluators(evaluators, names, dataset)
+    with scope_of(cfg):
+        if options:
+            evaluators = set_options(evaluators, options)
+        check_outputs(evaluators)
+        evaluator = VideoEvaluator(evaluators)
+    evaluator.dataset_meta = dataset_meta(cfg)
     return evaluator.offline_evaluate(results, chunk_size=64)

@@ -1,4 +1,4 @@
-"""Hooks of the runner."""
+"""Hook that draws the detections of a test run."""
 
 from __future__ import annotations
 

@@ -1,0 +1,1 @@
+"""The command lines: options of each command, and what they mean."""
