@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any, Callable
 
 import torch
@@ -33,9 +34,7 @@ def attention_weights(q: Tensor, k: Tensor, bias: Tensor | None = None) -> Tenso
 
 
 def attend(
-    q: Tensor,
-    k: Tensor,
-    v: Tensor,
+    qkv: Tensor,
     bias: Tensor,
     kinds: Tensor | None,
     scale: float,
@@ -48,9 +47,7 @@ def attend(
     random numbers are those of the explicit form.
 
     Args:
-        q: Queries (B, heads, L, D).
-        k: Keys (B, heads, L, D).
-        v: Values (B, heads, L, D).
+        qkv: Queries, keys and values, (3, B, heads, L, D).
         bias: What is added to the scores in K kinds of windows,
             (K, heads, L, L).
         kinds: The kind of each window, (B,), or None if all are of one.
@@ -61,13 +58,12 @@ def attend(
     Returns:
         Tensor of shape (B, heads, L, D).
     """
-    bias = bias.to(q.dtype)
+    bias = bias.to(qkv.dtype)
     if fused and dropout is None and hasattr(F, 'scaled_dot_product_attention'):
-        # All sdpa has for a scale, in torch 2.0, is its default.
-        q = q * (scale * q.shape[-1] ** 0.5)
-        if bias.requires_grad and torch.is_grad_enabled() and not q.is_cuda:
-            return _FusedAttention.apply(q, k, v, bias, kinds)
-        return F.scaled_dot_product_attention(q, k, v, attn_mask=_pick(bias, kinds))
+        if bias.requires_grad and torch.is_grad_enabled() and not qkv.is_cuda:
+            return _FusedAttention.apply(qkv, bias, kinds, scale)
+        return _fused_attention(qkv, bias, kinds, scale)
+    q, k, v = qkv.unbind(0)
     weights = attention_weights(q * scale, k, _pick(bias, kinds))
     if dropout is not None:
         weights = dropout(weights)
@@ -79,6 +75,17 @@ def _pick(bias: Tensor, kinds: Tensor | None) -> Tensor:
     return bias if kinds is None else bias[kinds]
 
 
+def _fused_attention(
+    qkv: Tensor, bias: Tensor, kinds: Tensor | None, scale: float
+) -> Tensor:
+    """Arguments and result as for :func:`attend`."""
+    q, k, v = qkv.unbind(0)
+    default = q.shape[-1] ** -0.5  # torch 2.0 has no other
+    if not math.isclose(scale, default):
+        q = q * (scale / default)
+    return F.scaled_dot_product_attention(q, k, v, attn_mask=_pick(bias, kinds))
+
+
 class _FusedAttention(torch.autograd.Function):
     """Fused attention that trains its bias, which the kernel for CPUs cannot.
 
@@ -88,35 +95,39 @@ class _FusedAttention(torch.autograd.Function):
 
     @staticmethod
     def forward(
-        ctx: Any, q: Tensor, k: Tensor, v: Tensor, bias: Tensor, kinds: Tensor | None
+        ctx: Any, qkv: Tensor, bias: Tensor, kinds: Tensor | None, scale: float
     ) -> Tensor:
-        ctx.save_for_backward(q, k, v, bias, kinds)
-        return F.scaled_dot_product_attention(q, k, v, attn_mask=_pick(bias, kinds))
+        ctx.save_for_backward(qkv, bias, kinds)
+        ctx.scale = scale
+        # A bias that wants a gradient keeps torch from its fused kernel.
+        return _fused_attention(qkv, bias.detach(), kinds, scale)
 
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, grad: Tensor) -> tuple:
-        q, k, v, bias, kinds = ctx.saved_tensors
-        scale = q.shape[-1] ** -0.5
-        grads = [torch.empty_like(x) for x in (q, k, v)]
+        qkv, bias, kinds = ctx.saved_tensors
+        _, count, heads, length, dims = qkv.shape
+        # Laid out as what the projection gave: (B, L, 3, heads, D).
+        grad_qkv = qkv.new_empty(count, length, 3, heads, dims).permute(2, 0, 3, 1, 4)
         grad_bias = torch.zeros_like(bias)
-        rows = max(1, PIECE // bias[0].numel())
-        for start in range(0, q.shape[0], rows):
-            part = slice(start, start + rows)
+        windows = max(1, PIECE // bias[0].numel())
+        for start in range(0, count, windows):
+            part = slice(start, start + windows)
             kind = None if kinds is None else kinds[part]
-            weights = attention_weights(q[part] * scale, k[part], _pick(bias, kind))
-            grads[2][part] = weights.transpose(-2, -1) @ grad[part]
-            grad_scores = grad[part] @ v[part].transpose(-2, -1)
+            q, k, v = qkv[:, part].unbind(0)
+            q = q * ctx.scale
+            weights = attention_weights(q, k, _pick(bias, kind))
+            grad_qkv[2, part] = weights.transpose(-2, -1) @ grad[part]
+            grad_scores = grad[part] @ v.transpose(-2, -1)
             grad_scores -= (grad_scores * weights).sum(dim=-1, keepdim=True)
             grad_scores *= weights
             if kind is None:
                 grad_bias += grad_scores.sum(dim=0, keepdim=True)
             else:
                 grad_bias.index_add_(0, kind, grad_scores)
-            grad_scores *= scale
-            grads[0][part] = grad_scores @ k[part]
-            grads[1][part] = grad_scores.transpose(-2, -1) @ q[part]
-        return (*grads, grad_bias, None)
+            grad_qkv[0, part] = (grad_scores @ k).mul_(ctx.scale)
+            grad_qkv[1, part] = grad_scores.transpose(-2, -1) @ q
+        return grad_qkv, grad_bias, None, None
 
 
 def pieces(x: Tensor, width: int) -> list[slice]:

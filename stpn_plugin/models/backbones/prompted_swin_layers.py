@@ -112,12 +112,11 @@ class PromptedWindowMSA(nn.Module):
         """
         index = self.relative_position_index
         bias = self.relative_position_bias_table[index.view(-1)]
-        bias = bias.view(*index.shape, -1).permute(2, 0, 1) + masks
-        return F.pad(bias, (num_prompts, 0, num_prompts, 0))
+        bias = bias.view(*index.shape, -1).permute(2, 0, 1).contiguous() + masks
+        # torch's fused kernel wants them contiguous; padding may keep other strides
+        return F.pad(bias, (num_prompts, 0, num_prompts, 0)).contiguous()
 
-    def queries_keys_values(
-        self, shared: Optional[Tensor], windows: Tensor
-    ) -> Tuple[Tensor, ...]:
+    def queries_keys_values(self, shared: Optional[Tensor], windows: Tensor) -> Tensor:
         """Project windows, and put the projected prompts in front of each.
 
         Args:
@@ -125,14 +124,14 @@ class PromptedWindowMSA(nn.Module):
             windows: (B, nW, N, C).
 
         Returns:
-            Three tensors (B * nW, heads, P + N, C / heads).
+            Tensor of shape (3, B * nW, heads, P + N, C / heads).
         """
         qkv = self.qkv(windows)
         if shared is not None:
             shared = shared.unsqueeze(1).expand(-1, windows.shape[1], -1, -1)
             qkv = torch.cat((shared, qkv), dim=2)
         qkv = qkv.flatten(0, 1).unflatten(-1, (3, self.num_heads, -1))
-        return qkv.permute(2, 0, 3, 1, 4).unbind(0)
+        return qkv.permute(2, 0, 3, 1, 4)
 
     def forward(
         self,
@@ -153,12 +152,12 @@ class PromptedWindowMSA(nn.Module):
             What each prompt becomes in each window, before the output
             projection, (B, nW, P, C) or None; and windows (B, nW, N, C).
         """
-        q, k, v = self.queries_keys_values(shared, windows)
+        qkv = self.queries_keys_values(shared, windows)
         drops = self.attn_drop.training and self.attn_drop.p > 0
         dropout = self.attn_drop if drops else None
         if kinds is not None:
             kinds = kinds.repeat(windows.shape[0])
-        out = attend(q, k, v, bias, kinds, self.scale, dropout, self.fused_attention)
+        out = attend(qkv, bias, kinds, self.scale, dropout, self.fused_attention)
         out = out.transpose(1, 2).flatten(2)  # (B * nW, P + N, C)
         out = out.unflatten(0, windows.shape[:2])
         if shared is None:
