@@ -19,7 +19,8 @@ ROOT = Path(__file__).parents[2]
 
 def run_tool(name: str, *args: object) -> None:
     """Run a tool of ``tools/`` in this process."""
-    # Runs in one process otherwise share the first one's visualizer, with its log.
+    # Runs in one process otherwise share the first one's visualizer, with its log, and
+    # mmengine has no public way to forget it.
     for visualizer in (Visualizer, DetLocalVisualizer):
         visualizer._instance_dict.clear()
     main = runpy.run_path(str(ROOT / 'tools' / name))['main']

@@ -28,7 +28,7 @@ def stock_config(method: str, data_root: Path) -> Config:
     detector.neck.update(in_channels=[64])
     detector.rpn_head.feat_channels = 16
     detector.roi_head.bbox_head.fc_out_channels = 32
-    _rewrite(cfg._cfg_dict, data_root)
+    _rewrite(list(cfg.values()), data_root)
     cfg.train_cfg.update(max_epochs=1, val_interval=1)
     cfg.default_hooks.logger.interval = 1
     return cfg

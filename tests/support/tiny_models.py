@@ -56,7 +56,7 @@ def detector(base: str) -> ConfigDict:
     model.backbone = ConfigDict(
         backbone(out_indices=(1, 2, 3) if one_stage else (0, 1, 2, 3))
     )
-    model._scope_ = 'mmdet'
+    model['_scope_'] = 'mmdet'
     # The layers of mmdet's DETRs take their width of 256 for granted.
     narrow(model, width=256 if 'detr' in base else 64)
     if one_stage:

@@ -23,7 +23,7 @@ from stpn_plugin.apis import (
     found_objects,
     select_detections,
 )
-from tests.test_apis.conftest import (
+from tests.support.video_models import (
     make_config,
     make_online,
     save_weights,

@@ -220,14 +220,14 @@ class Generated:
     def __init__(self, length: int) -> None:
         self.length = length
         self.most = 0
-        self._kept: List[weakref.ref] = []
+        self.kept: List[weakref.ref] = []
 
     def __iter__(self) -> Iterator[np.ndarray]:
         for i in range(self.length):
             frame = np.full((64, 96, 3), i, np.uint8)
-            self._kept = [ref for ref in self._kept if ref() is not None]
-            self._kept.append(weakref.ref(frame))
-            self.most = max(self.most, len(self._kept))
+            self.kept = [ref for ref in self.kept if ref() is not None]
+            self.kept.append(weakref.ref(frame))
+            self.most = max(self.most, len(self.kept))
             yield frame
 
 

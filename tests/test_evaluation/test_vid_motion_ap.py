@@ -132,7 +132,7 @@ def test_equals_reference(
 
 def test_steps_do_not_matter(monkeypatch: pytest.MonkeyPatch) -> None:
     """IoUs are computed in several steps if there are many."""
-    monkeypatch.setattr(sys.modules[vid_motion_ap.__module__], '_PAIRS_PER_STEP', 7)
+    monkeypatch.setattr(sys.modules[vid_motion_ap.__module__], 'PAIRS_PER_STEP', 7)
     check(*make_dataset(0, 40, 4, 10**6))
 
 

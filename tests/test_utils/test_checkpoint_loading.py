@@ -68,12 +68,12 @@ def test_malicious_checkpoint(
     sign = tmp_path / 'sign'
     path = tmp_path / 'bad.pth'
     path.write_bytes(pack(attacks(sign)[name], inside))
-    before = dict(vars(HistoryBuffer)['_statistics_methods'])
     with pytest.raises(ValueError, match=r'bad\.pth cannot be read as a checkpoint'):
         CheckpointLoader.load_checkpoint(str(path), 'cpu', logger=None)
     assert not sign.exists()
-    assert vars(HistoryBuffer)['_statistics_methods'] == before
-    assert torch._utils._rebuild_tensor_v2.__doc__ != 'patched'
+    assert HistoryBuffer([3.0], [1]).statistics('mean') == 3
+    rebuild_tensor = torch.zeros(1).__reduce_ex__(2)[0]
+    assert rebuild_tensor.__doc__ != 'patched'
 
 
 def test_large_memo_costs_nothing(tmp_path: Path, monkeypatch: Any) -> None:
@@ -141,7 +141,6 @@ def test_checkpoints_of_ones_own(tmp_path: Path, by_torch: bool, zipped: bool) -
     loaded = load_checkpoint_file(path, 'cpu')
     for name, weight in content['state_dict'].items():
         assert torch.equal(loaded['state_dict'][name], weight)
-    assert loaded['state_dict']._metadata == content['state_dict']._metadata
     step = loaded['optimizer']['state'][0]['exp_avg']
     assert torch.equal(step, content['optimizer']['state'][0]['exp_avg'])
     assert loaded['optimizer']['param_groups'] == content['optimizer']['param_groups']
@@ -158,6 +157,11 @@ def test_checkpoints_of_ones_own(tmp_path: Path, by_torch: bool, zipped: bool) -
     for tensor, expected in zip(loaded['types'], content['types']):
         assert torch.equal(tensor, expected) and tensor.dtype == expected.dtype
     assert loaded['size'] == content['size']
+    # Weights know the versions of their layers: only old ones may lack the counter.
+    del loaded['state_dict']['1.num_batches_tracked']
+    model = nn.Sequential(nn.Linear(2, 3), nn.BatchNorm1d(3))
+    missing, _ = model.load_state_dict(loaded['state_dict'], strict=False)
+    assert missing == ['1.num_batches_tracked']
 
 
 @both_ways
@@ -225,8 +229,7 @@ CheckpointLoader.load_checkpoint('https://example.com/a.pth')
     assert (tmp_path / 'sign').exists()
 
 
-def test_schemes_of_others_stay(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(CheckpointLoader, '_schemes', dict(CheckpointLoader._schemes))
+def test_schemes_of_others_stay() -> None:
     CheckpointLoader.register_scheme('s4://', lambda filename, map_location: 's4')
     checkpoint_loading.serve_mmengine()
     assert CheckpointLoader.load_checkpoint('s4://a', logger=None) == 's4'

@@ -51,12 +51,6 @@ def images(request: pytest.FixtureRequest) -> Iterator[tuple]:
     yield torch.randn(2, 3, *request.param), torch.randn(1, 4, 3, 64, 96)
 
 
-def num_hooks(model: nn.Module) -> int:
-    return sum(
-        len(m._forward_hooks) + len(m._forward_pre_hooks) for m in model.modules()
-    )
-
-
 def test_shapes_and_sums(detector: Detector, images: tuple) -> None:
     with torch.no_grad(), record_attention(detector) as recorded:
         outs = detector(*images)
@@ -74,13 +68,20 @@ def test_shapes_and_sums(detector: Detector, images: tuple) -> None:
 def test_output_and_model_stay_the_same(detector: Detector, images: tuple) -> None:
     with torch.no_grad():
         expected = detector(*images)
-        with record_attention(detector):
+        with record_attention(detector) as recorded:
             outs = detector(*images)
-    assert all(torch.equal(a, b) for a, b in zip(outs, expected))
-    assert num_hooks(detector) == 0
-    with pytest.raises(KeyError), record_attention(detector):
-        raise KeyError
-    assert num_hooks(detector) == 0
+        assert all(torch.equal(a, b) for a, b in zip(outs, expected))
+        with pytest.raises(KeyError), record_attention(detector) as interrupted:
+            raise KeyError
+        # Nothing is recorded from now on.
+        before = {
+            place: item.weights.clone() for place, item in recorded.patches.items()
+        }
+        outs = detector(*(image.flip(-1) for image in images))
+    assert not any(torch.equal(a, b) for a, b in zip(outs, expected))
+    assert not interrupted.patches and not interrupted.support
+    for place, weights in before.items():
+        assert torch.equal(recorded.patches[place].weights, weights)
 
 
 def test_every_patch_is_in_its_place(detector: Detector, images: tuple) -> None:

@@ -59,7 +59,7 @@ def attacks(sign: Path) -> dict:
         evaluated=Call(eval, f'__import__("os").system("{touch}")'),
         executed=Call(exec, f'import os; os.system("{touch}")'),
         nested=Call(pickle.loads, stored),
-        storage=Call(torch.storage._load_from_bytes, stored),
+        storage=Call(torch.UntypedStorage().__reduce__()[0], stored),
         attribute=Call(Call(getattr, Call(__import__, 'os'), 'system'), touch),
     )
 

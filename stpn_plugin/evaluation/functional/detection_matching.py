@@ -6,7 +6,7 @@ from typing import Sequence
 
 import numpy as np
 
-from .vid_motion_ap import _PAIRS_PER_STEP, _Candidates, _flatten, _published_iou
+from .vid_motion_ap import PAIRS_PER_STEP, Candidates, flatten, published_iou
 
 
 class DetectionMatching:
@@ -57,11 +57,11 @@ class DetectionMatching:
             raise ValueError(
                 f'ground truth of {len(gts)} images, but detections of {len(dets)}'
             )
-        gt_groups, self.gt_labels, gt_bboxes, _ = _flatten(
+        gt_groups, self.gt_labels, gt_bboxes, _ = flatten(
             gts, 'labels', num_classes, 'gts'
         )
         self.gt_images = gt_groups // num_classes
-        groups, labels, bboxes, scores = _flatten(dets, 'scores', num_classes, 'dets')
+        groups, labels, bboxes, scores = flatten(dets, 'scores', num_classes, 'dets')
         self.order = np.argsort(-scores, kind='stable')
         groups, bboxes = groups[self.order], bboxes[self.order]
         self.labels, self.scores = labels[self.order], scores[self.order]
@@ -81,7 +81,7 @@ class DetectionMatching:
         run_starts = run_lengths.cumsum() - run_lengths
         contested = np.flatnonzero(run_lengths[self.images])
         num_pairs = run_lengths[self.images[contested]]
-        steps = np.cumsum(num_pairs) // _PAIRS_PER_STEP
+        steps = np.cumsum(num_pairs) // PAIRS_PER_STEP
         candidates = []
         for chunk in np.split(contested, 1 + np.flatnonzero(np.diff(steps))):
             if not len(chunk):
@@ -91,7 +91,7 @@ class DetectionMatching:
             pair_det = np.repeat(chunk, counts)
             pair_gt = np.repeat(run_starts[self.images[chunk]] - runs, counts)
             pair_gt += np.arange(len(pair_gt))
-            ious = _published_iou(bboxes[pair_det], gt_bboxes[pair_gt])
+            ious = published_iou(bboxes[pair_det], gt_bboxes[pair_gt])
             same = self.labels[pair_det] == self.gt_labels[pair_gt]
             for is_kind, best_iou, best_gt in (
                 (same, self.same_class_iou, self.same_class_gt),
@@ -111,6 +111,6 @@ class DetectionMatching:
         if candidates:
             pair_det, pair_gt, ious = map(np.concatenate, zip(*candidates))
             if len(pair_det):
-                found = _Candidates(pair_det, pair_gt, ious, groups[pair_det])
+                found = Candidates(pair_det, pair_gt, ious, groups[pair_det])
                 matched, taken = found.match(np.zeros(len(self.gt_labels), bool))
                 self.matches[matched] = taken

@@ -17,7 +17,7 @@ MOTION_RANGES: dict[str, Range] = {
 """Motion IoUs of the objects that count; both ends belong to the range."""
 
 # Pairs of boxes whose IoUs are computed at once; bounds the peak memory.
-_PAIRS_PER_STEP = 1 << 20
+PAIRS_PER_STEP = 1 << 20
 
 
 def vid_motion_ap(
@@ -130,10 +130,10 @@ class VIDMotionEvaluator:
                 f'ground truth of {len(gts)} images, but detections of {len(dets)}'
             )
         self.num_classes = num_classes
-        gt_groups, gt_labels, gt_bboxes, motion_ious = _flatten(
+        gt_groups, gt_labels, gt_bboxes, motion_ious = flatten(
             gts, 'motion_ious', num_classes, 'gts'
         )
-        groups, labels, bboxes, scores = _flatten(dets, 'scores', num_classes, 'dets')
+        groups, labels, bboxes, scores = flatten(dets, 'scores', num_classes, 'dets')
         dtype = np.result_type(bboxes, gt_bboxes, np.float32)
 
         # Ground truth by (image, class), so that a detection's is a run of it.
@@ -161,12 +161,12 @@ class VIDMotionEvaluator:
         self._pair_det = np.repeat(np.arange(len(self._contested)), self._num_gts)
         det_bboxes = bboxes[order[self._contested]].astype(dtype, copy=False)
         self._ious = np.empty(len(self._pair_gt), dtype)
-        for start in range(0, len(self._ious), _PAIRS_PER_STEP):
-            pairs = slice(start, start + _PAIRS_PER_STEP)
-            self._ious[pairs] = _published_iou(
+        for start in range(0, len(self._ious), PAIRS_PER_STEP):
+            pairs = slice(start, start + PAIRS_PER_STEP)
+            self._ious[pairs] = published_iou(
                 det_bboxes[self._pair_det[pairs]], gt_bboxes[self._pair_gt[pairs]]
             )
-        self._candidates: dict[float, _Candidates] = {}
+        self._candidates: dict[float, Candidates] = {}
         self._weights: dict[Range, np.ndarray] = {}
 
     def average_precision(
@@ -293,15 +293,15 @@ class VIDMotionEvaluator:
             )
         return np.where(weights == 0, 1, np.where(weights == 1, 0, weights))
 
-    def _find_candidates(self, iou_thr: float) -> _Candidates:
+    def _find_candidates(self, iou_thr: float) -> Candidates:
         pairs = np.flatnonzero(self._ious >= iou_thr)
         dets = self._pair_det[pairs]
-        return _Candidates(
+        return Candidates(
             dets, self._pair_gt[pairs], self._ious[pairs], self._groups[dets]
         )
 
 
-class _Candidates:
+class Candidates:
     """Pairs of a detection and a ground-truth box that may match.
 
     Args:
@@ -374,7 +374,7 @@ def _turns(dets: np.ndarray, groups: np.ndarray) -> np.ndarray:
     return turns
 
 
-def _published_iou(bboxes1: np.ndarray, bboxes2: np.ndarray) -> np.ndarray:
+def published_iou(bboxes1: np.ndarray, bboxes2: np.ndarray) -> np.ndarray:
     """IoUs of pairs of boxes, (P, 4) and (P, 4) -> (P, ), sides 2 longer.
 
     Adds 1 where the published evaluator does, as rounding depends on it.
@@ -399,7 +399,7 @@ def _count_frames_without_objects(gts: Sequence[dict]) -> int:
     )
 
 
-def _flatten(
+def flatten(
     images: Sequence[dict], value_key: str, num_classes: int, argument: str
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
     """Join the boxes of all images.

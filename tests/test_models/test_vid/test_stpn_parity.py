@@ -18,7 +18,7 @@ from tests.support.golden import Golden, load_golden, load_weights, unmatched
 def modern(detector: Dict[str, Any]) -> ConfigDict:
     """The authors' detector config in today's names."""
     detector = ConfigDict(detector)
-    detector._scope_ = 'mmdet'
+    detector['_scope_'] = 'mmdet'
     detector.backbone.type = 'mmtrack.STPNSwinTransformer'
     detector.backbone.pop('prompt_cfg')
     if detector.roi_head.type == 'SelsaRoIHead':
