@@ -3,6 +3,8 @@
 PYTHON ?= python3
 SETUP := $(PYTHON) .dev_scripts/setup_env.py
 BIN := .venv/bin
+# Threads that spin while they wait take the processor from those they wait for.
+export OMP_WAIT_POLICY ?= PASSIVE
 
 .DEFAULT_GOAL := help
 .PHONY: help setup demo test test-compiled mim lint clean

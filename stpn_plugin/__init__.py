@@ -4,7 +4,11 @@ Importing the package, as ``custom_imports = dict(imports=['stpn_plugin'])``
 does, registers all its modules in mmtrack's scope of mmengine's registries.
 """
 
-from . import compat
+from . import openmp
+
+openmp.use_passive_waiting()  # before anything imports torch
+
+from . import compat  # noqa: E402
 
 compat.apply()
 

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
 from typing import List
+
+os.environ.setdefault('OMP_WAIT_POLICY', 'PASSIVE')  # read when torch is imported
 
 import pytest
 import torch

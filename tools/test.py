@@ -5,9 +5,11 @@ from __future__ import annotations
 import argparse
 from typing import Sequence
 
+import stpn_plugin  # noqa: F401 (adapts the environment before torch and mmtrack)
+
+# isort: split
 from mmengine.config import DictAction
 
-import stpn_plugin  # noqa: F401 (adapts the environment before mmtrack is imported)
 from stpn_plugin.builders import load_weights
 from stpn_plugin.cli.launch import add_common_arguments, prepare_test_cfg
 from stpn_plugin.engine import build_runner

@@ -15,6 +15,9 @@ import argparse
 import os.path as osp
 from typing import Dict, List, Optional, Sequence, Tuple
 
+import stpn_plugin  # noqa: F401 (before torch, for what it sets in the environment)
+
+# isort: split
 import mmcv
 import numpy as np
 import torch

@@ -48,7 +48,7 @@ class Launcher:
         environment = {
             **os.environ,
             'PYTHONPATH': os.pathsep.join(paths),
-            'OMP_NUM_THREADS': '1',
+            'OMP_NUM_THREADS': '1',  # a run for each core beats threads for each run
         }
         with open(log, 'a') as file:
             file.write(f'$ {shlex.join(["python", *command])}\n')
