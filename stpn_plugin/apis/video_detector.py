@@ -83,8 +83,8 @@ class VideoDetector:
 
     Example:
         >>> detector = VideoDetector(config, checkpoint)
-        >>> for result in detector.detect_video('video.mp4', batch_size=8):
-        ...     result.frame_id, result.pred_det_instances.bboxes
+        >>> for result in detector.detect_video('frames/', batch_size=8):
+        ...     boxes = result.pred_det_instances.bboxes
         >>> stream = detector.stream()
         >>> result = stream.push(frame)
     """

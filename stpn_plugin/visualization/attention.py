@@ -44,10 +44,12 @@ def record_attention(model: nn.Module) -> Iterator[RecordedAttention]:
         RecordedAttention: Filled, and overwritten, by every forward.
 
     Examples:
-        >>> with record_attention(model) as recorded:
-        ...     model.test_step(data)
+        >>> from stpn_plugin.models.backbones import STPNSwinTransformer
+        >>> backbone = STPNSwinTransformer(arch='tiny')
+        >>> with record_attention(backbone) as recorded:
+        ...     feats = backbone(torch.rand(1, 3, 64, 96), torch.rand(5, 96))
         >>> recorded.patches[0, 0].weights.shape
-        torch.Size([1, 5, 150, 250])
+        torch.Size([1, 5, 16, 24])
     """
     recorded = RecordedAttention({}, {})
     handles = []

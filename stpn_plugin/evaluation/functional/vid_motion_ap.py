@@ -55,6 +55,7 @@ def vid_motion_ap(
             a label is not below ``num_classes``.
 
     Examples:
+        >>> import numpy as np
         >>> box = np.array([[10., 10., 50., 50.]])
         >>> gts = [dict(bboxes=box, labels=[0], motion_ious=[0.95])]
         >>> dets = [dict(bboxes=box, labels=[0], scores=[0.8])]

@@ -51,6 +51,7 @@ class STPNPyramidVisionTransformerV2(PromptedBackbone, PyramidVisionTransformerV
         **kwargs: Those of mmdet's ``PyramidVisionTransformerV2``.
 
     Example:
+        >>> import torch
         >>> backbone = STPNPyramidVisionTransformerV2(embed_dims=32)
         >>> feats = backbone(torch.rand(2, 3, 64, 96), torch.rand(5, 32))
         >>> [tuple(feat.shape) for feat in feats]

@@ -63,6 +63,7 @@ class STPNSwinTransformer(PromptedBackbone, SwinTransformer):
         ValueError: There is no such ``arch``.
 
     Example:
+        >>> import torch
         >>> backbone = STPNSwinTransformer(arch='tiny')
         >>> feats = backbone(torch.rand(2, 3, 64, 96), torch.rand(5, 96))
         >>> [tuple(feat.shape) for feat in feats]

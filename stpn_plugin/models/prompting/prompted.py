@@ -28,8 +28,13 @@ def prompted(backbone: nn.Module, prompts: Features) -> Iterator[None]:
         prompts: Prompts (P, C) or (B, P, C), or a mapping to such tensors.
 
     Example:
-        >>> with prompted(detector.backbone, prompts):
-        ...     losses = detector.loss(img, data_samples)
+        >>> from stpn_plugin.models.backbones import STPNSwinTransformer
+        >>> backbone = STPNSwinTransformer(arch='tiny').eval()
+        >>> images, prompts = torch.rand(2, 3, 64, 96), torch.rand(5, 96)
+        >>> with prompted(backbone, prompts):  # a detector knows of images alone
+        ...     feats = backbone(images)
+        >>> torch.equal(feats[0], backbone(images, prompts)[0])
+        True
     """
 
     def add_prompts(

@@ -69,8 +69,10 @@ class VideoPrompting(FreezingMixin, BaseModel):
             ``support_chunk_size`` is less than 1.
 
     Example:
+        >>> from mmtrack.models import QDTrack
+        >>> from mmtrack.registry import MODELS
         >>> @MODELS.register_module()
-        ... class STPNByteTrack(VideoPrompting, ByteTrack):
+        ... class PromptedQDTrack(VideoPrompting, QDTrack):
         ...     pass
     """
 

@@ -29,6 +29,7 @@ class AveragePromptPredictor(PromptSource):
         init_cfg (dict, optional): Initialization config.
 
     Example:
+        >>> import torch
         >>> predictor = AveragePromptPredictor(768, 96)
         >>> predictor(torch.rand(2, 14, 768, 19, 32)).shape
         torch.Size([2, 5, 96])
