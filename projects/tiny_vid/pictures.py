@@ -16,11 +16,11 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from mmengine.config import Config
 from mmtrack.structures import TrackDataSample
-from tqdm import tqdm
 
 from projects.tiny_vid.scores import deteriorations
 from stpn_plugin.apis import FrameWriter, VideoWriter
 from stpn_plugin.evaluation import SavedRun, load_saved_run
+from stpn_plugin.utils import ProgressBar
 from stpn_plugin.visualization.frames import (
     add_box_legend,
     draw_detections,
@@ -85,7 +85,7 @@ def draw_clip(run: SavedRun, data_root: str, video: str, out_dir: str) -> None:
     with FrameWriter(osp.join(out_dir, 'frames')) as frames, VideoWriter(
         osp.join(out_dir, 'video.mp4'), FPS
     ) as movie:
-        for t, index in enumerate(tqdm(clip, 'draw', unit='frame')):
+        for t, index in enumerate(ProgressBar(clip, 'draw', unit='frame')):
             picture = draw_frame(run, index, titles[t])
             sample = TrackDataSample(metainfo=dict(frame_id=t))
             frames.write(picture, sample)

@@ -2,19 +2,41 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from mmengine.config import Config
 from mmengine.evaluator import Evaluator
+from mmengine.logging import MMLogger
 from mmengine.registry import RUNNERS
 from mmengine.runner import Runner
 from mmtrack.utils import register_all_modules
 
 from ..evaluation import VideoEvaluator, as_list
-from .hooks import FitWeightsHook, with_class_check
+from .console import quiet_console
+from .hooks import FitWeightsHook, RunSummaryHook, with_class_check
 
 
 @RUNNERS.register_module()
 class VideoRunner(Runner):
-    """mmengine's runner, with :class:`VideoEvaluator` in the place of ``Evaluator``."""
+    """mmengine's runner for videos.
+
+    It has :class:`VideoEvaluator` in the place of ``Evaluator``, and a console without
+    what only the log file needs.
+    """
+
+    def build_logger(self, *args: Any, **kwargs: Any) -> MMLogger:
+        """Build a logger whose console leaves out what only its file needs.
+
+        Args:
+            args (Any): As for mmengine's runner.
+            kwargs (Any): As for mmengine's runner.
+
+        Returns:
+            MMLogger: The logger.
+        """
+        logger = super().build_logger(*args, **kwargs)
+        quiet_console(logger)
+        return logger
 
     def build_evaluator(self, evaluator: dict | list | Evaluator) -> Evaluator:
         """Build an evaluator.
@@ -50,4 +72,5 @@ def build_runner(cfg: Config) -> Runner:
         runner = VideoRunner.from_cfg(cfg)
     if not any(isinstance(hook, FitWeightsHook) for hook in runner.hooks):
         runner.register_hook(FitWeightsHook())  # a config of another package
+    runner.register_hook(RunSummaryHook())
     return runner

@@ -11,9 +11,11 @@ from .files import (
     whole_text,
 )
 from .json_files import write_json
+from .progress import ProgressBar
 from .run_names import name_runs
 
 __all__ = [
+    'ProgressBar',
     'WholeFile',
     'category_ids',
     'check_writable',

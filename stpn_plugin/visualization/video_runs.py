@@ -14,9 +14,9 @@ from mmengine.dataset import BaseDataset, pseudo_collate
 from mmengine.device import get_device
 from mmtrack.models.vid import BaseVideoDetector
 from mmtrack.structures import TrackDataSample
-from tqdm import tqdm
 
 from ..builders import build_dataset, build_model, load_config, load_weights
+from ..utils import ProgressBar
 from .frames import load_frame
 
 
@@ -139,7 +139,9 @@ def run_video(
     Yields:
         RunFrame: Every frame.
     """
-    for index in tqdm(video.indices[:num_frames], desc=description, unit='frame'):
+    for index in ProgressBar(
+        video.indices[:num_frames], desc=description, unit='frame'
+    ):
         data = dataset[index]
         with torch.no_grad():
             (result,) = model.test_step(pseudo_collate([data]))

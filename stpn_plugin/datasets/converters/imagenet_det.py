@@ -7,8 +7,7 @@ import os.path as osp
 from functools import partial
 from typing import List, NamedTuple, Tuple
 
-from tqdm import tqdm
-
+from ...utils import ProgressBar
 from ..imagenet_classes import IMAGENET_VID_CATEGORIES
 from .coco_writer import CocoWriter
 from .ilsvrc_lists import read_det_images
@@ -72,7 +71,9 @@ def convert_det(
         name for name in _find_images(ann_dir, 'train') if name not in train_names
     ]
     chunks = [names[i : i + _CHUNK] for i in range(0, len(names), _CHUNK)]
-    with CocoWriter(path, _CATEGORIES, ('images', 'annotations')) as writer, tqdm(
+    with CocoWriter(
+        path, _CATEGORIES, ('images', 'annotations')
+    ) as writer, ProgressBar(
         total=len(names), desc=osp.basename(path), unit='image'
     ) as progress:
         parse = partial(_parse_chunk, ann_dir)

@@ -9,8 +9,7 @@ from functools import partial
 from typing import Counter as CounterType
 from typing import Dict, List, NamedTuple, Optional, Tuple
 
-from tqdm import tqdm
-
+from ...utils import ProgressBar
 from ..imagenet_classes import IMAGENET_VID_CATEGORIES
 from .coco_writer import CocoWriter
 from .ilsvrc_lists import Video, read_train_videos, read_val_videos
@@ -87,7 +86,7 @@ def _convert_set(
     parse = partial(_parse_video, ann_dir)
     sections = ('videos', 'images', 'annotations')
     num_instances = 0
-    with CocoWriter(path, IMAGENET_VID_CATEGORIES, sections) as writer, tqdm(
+    with CocoWriter(path, IMAGENET_VID_CATEGORIES, sections) as writer, ProgressBar(
         total=len(videos), desc=osp.basename(path), unit='video'
     ) as progress:
         for video, parsed in zip(videos, ordered_map(parse, videos, jobs)):

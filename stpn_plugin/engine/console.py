@@ -1,0 +1,36 @@
+"""What a run says on the console; its log file has everything."""
+
+from __future__ import annotations
+
+import logging
+
+# How messages begin that are long, or that nobody who runs a training can act on.
+LOG_FILE_ONLY = (
+    'Config:\n',  # some hundred lines
+    f'\n{"-" * 60}\nSystem environment:',
+    'Hooks will be executed in the following order:',
+    'paramwise_options -- ',  # one for each parameter and option
+    # mmengine's and mmtrack's own hooks use them
+    '"FileClient" will be deprecated',
+    '"HardDiskBackend" is the alias',
+)
+
+
+def is_for_console(record: logging.LogRecord) -> bool:
+    """Whether a message is for a person at the console, and not only for the log file.
+
+    Args:
+        record (LogRecord): The message.
+    """
+    return not record.getMessage().startswith(LOG_FILE_ONLY)
+
+
+def quiet_console(logger: logging.Logger) -> None:
+    """Leave out on the console what only the log file needs.
+
+    Args:
+        logger (Logger): A logger with handlers of its own, changed in place.
+    """
+    for handler in logger.handlers:
+        if not isinstance(handler, logging.FileHandler):
+            handler.addFilter(is_for_console)

@@ -1,0 +1,87 @@
+"""Hook that ends a training with what came out and what to do next."""
+
+from __future__ import annotations
+
+import os.path as osp
+import shlex
+import time
+
+from mmengine.hooks import Hook
+from mmengine.runner import Runner, find_latest_checkpoint
+from mmtrack.registry import HOOKS
+
+# Names of AP50 in the metrics of a validation; the first that is there counts.
+AP50_KEYS = ('AP50', 'bbox_mAP_50')
+
+
+@HOOKS.register_module()
+class RunSummaryHook(Hook):
+    """Print one block at the end of a training.
+
+    It has the best AP50 of the validations, the checkpoint that goes with it if it was
+    kept, else the last one, and the command that tests it.
+    """
+
+    priority = 'LOWEST'  # when everything is written
+
+    def __init__(self) -> None:
+        self.begin = time.monotonic()
+        self.best: tuple[float, int] | None = None
+
+    def before_train(self, runner: Runner) -> None:
+        """Start the clock.
+
+        Args:
+            runner (Runner): The runner.
+        """
+        self.begin = time.monotonic()
+        self.best = None
+
+    def after_val_epoch(
+        self, runner: Runner, metrics: dict[str, float] | None = None
+    ) -> None:
+        """Remember the best AP50 and its iteration.
+
+        Args:
+            runner (Runner): The runner.
+            metrics (dict[str, float], optional): What the validation found.
+        """
+        ap50 = find_ap50(metrics or {})
+        if ap50 is not None and (self.best is None or ap50 > self.best[0]):
+            self.best = ap50, runner.iter
+
+    def after_train(self, runner: Runner) -> None:
+        """Print the block.
+
+        Args:
+            runner (Runner): The runner.
+        """
+        minutes = (time.monotonic() - self.begin) / 60
+        lines = [f'trained {runner.iter} iterations in {minutes:.1f} minutes']
+        if self.best is not None:
+            ap50, iteration = self.best
+            lines.append(f'best AP50  {100 * ap50:.1f} %, at iteration {iteration}')
+        best = runner.message_hub.runtime_info.get('best_ckpt')
+        checkpoint = best or find_latest_checkpoint(runner.work_dir)
+        if checkpoint:
+            checkpoint = osp.relpath(checkpoint)
+            lines.append(f'checkpoint {checkpoint}')
+            if runner.cfg.get('test_dataloader') and runner.cfg.filename:
+                config = osp.relpath(runner.cfg.filename)
+                command = shlex.join(['python', 'tools/test.py', config, checkpoint])
+                lines.append(f'next       {command}')
+        rule = '-' * 60
+        runner.logger.info('\n'.join(['', rule, *lines, rule]))
+
+
+def find_ap50(metrics: dict[str, float]) -> float | None:
+    """AP50 among the metrics of a validation.
+
+    Args:
+        metrics (dict[str, float]): Values by name, as ``vid/AP50``.
+
+    Returns:
+        float, optional: AP50 from 0 to 1, None if it is not there.
+    """
+    by_name = {key.split('/', 1)[-1]: value for key, value in metrics.items()}
+    return next((by_name[key] for key in AP50_KEYS if key in by_name), None)

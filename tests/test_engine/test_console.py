@@ -1,0 +1,50 @@
+"""What a training says on the console, and what only its log file has."""
+
+from __future__ import annotations
+
+import shlex
+from pathlib import Path
+
+import pytest
+
+from tests.support.commands import ROOT, run_tool
+from tests.support.tiny_configs import stpn_config
+from tests.support.tiny_data import write_tiny_vid
+
+PAST = ('Config:', 'System environment:', 'paramwise_options', 'FileClient', 'HardDisk')
+
+
+@pytest.fixture
+def said(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
+) -> str:
+    """Console of a training of one iteration, with an option for each parameter."""
+    write_tiny_vid(tmp_path)
+    cfg = stpn_config(tmp_path)
+    cfg.optim_wrapper.paramwise_cfg = dict(bias_lr_mult=2.0)
+    cfg.dump(str(tmp_path / 'stpn.py'))
+    monkeypatch.chdir(tmp_path)
+    options = ['train_cfg.max_epochs=1', 'randomness.seed=0']
+    run_tool('train.py', 'stpn.py', '--work-dir', 'run', '--cfg-options', *options)
+    return capsys.readouterr().out
+
+
+def test_long_messages_are_in_the_log_file_only(said: str, tmp_path: Path) -> None:
+    before, _, _ = said.partition('Epoch(train)')
+    assert not [text for text in PAST if text in before]
+    assert len(before.splitlines()) < 30  # where there were hundreds
+    (log,) = tmp_path.glob('run/*/*.log')
+    written = log.read_text()
+    assert not [text for text in PAST if text not in written]
+    assert written.count('paramwise_options') > 20
+
+
+def test_ends_with_what_came_out_and_what_to_do_next(said: str, tmp_path: Path) -> None:
+    block = said.split('-' * 60)[-2]
+    assert 'trained ' in block and 'best AP50  ' in block
+    checkpoint = tmp_path / 'run' / 'epoch_1.pth'
+    assert f'checkpoint {checkpoint.relative_to(tmp_path)}' in block
+    (command,) = [line for line in block.splitlines() if line.startswith('next')]
+    _, python, tool, config, weights = shlex.split(command)
+    assert python == 'python' and (ROOT / tool).is_file()
+    assert Path(config).is_file() and Path(weights).is_file()
