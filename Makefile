@@ -28,10 +28,11 @@ test-compiled:  ## run the tests with mmcv's compiled operators (Python 3.8 to 3
 mim: setup  ## create .venv-mim, where mim finds this package
 	@$(SETUP) --mim
 
-lint: setup  ## check style and types
+lint: setup  ## check style, types and who imports whom
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+	$(BIN)/lint-imports
 	$(BIN)/python .dev_scripts/generate_model_pages.py --check
 
 clean:  ## remove the environments, caches and build folders
