@@ -41,11 +41,6 @@ def shrink(model: Any) -> None:
     neck = model.detector.neck
     neck.in_channels = [channels // scale for channels in neck.in_channels]
     source = model.get('prompt_predictor', {})
-    for key in ('in_channels', 'prompt_dims'):
-        if key in source:
-            source[key] //= scale
-    if 'channels' in source:
-        source.channels = [channels // scale for channels in source.channels]
     if 'deep_depths' in source:
         source.deep_depths = backbone.depths
     detr = 'DETR' in model.detector.type

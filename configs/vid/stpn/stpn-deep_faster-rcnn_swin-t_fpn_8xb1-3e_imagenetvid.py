@@ -21,7 +21,6 @@ model = dict(
         _delete_=True,
         type='DeepPromptPredictor',
         predictor=dict(type='AveragePromptPredictor'),
-        channels=[96, 192, 384, 768],
         blocks=[(2, block) for block in range(6)],
     ),
 )

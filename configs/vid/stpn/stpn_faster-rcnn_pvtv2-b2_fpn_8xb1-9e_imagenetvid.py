@@ -20,5 +20,4 @@ model = dict(
         ),
         neck=dict(in_channels=[64, 128, 320, 512]),
     ),
-    prompt_predictor=dict(in_channels=512, prompt_dims=64),
 )

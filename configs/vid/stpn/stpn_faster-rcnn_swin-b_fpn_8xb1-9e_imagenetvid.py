@@ -13,5 +13,4 @@ model = dict(
         ),
         neck=dict(in_channels=[128, 256, 512, 1024]),
     ),
-    prompt_predictor=dict(in_channels=1024, prompt_dims=128),
 )

@@ -1,11 +1,4 @@
 # Released as dvp_fasterrcnn_swinb_avg_9x_cocopretrains.
 _base_ = ['./stpn_faster-rcnn_swin-b_fpn_8xb1-9e_imagenetvid.py']
 
-model = dict(
-    prompt_predictor=dict(
-        _delete_=True,
-        type='AveragePromptPredictor',
-        in_channels=1024,
-        prompt_dims=128,
-    ),
-)
+model = dict(prompt_predictor=dict(_delete_=True, type='AveragePromptPredictor'))

@@ -2,11 +2,4 @@
 # form.
 _base_ = ['./stpn_faster-rcnn_swin-b_fpn_8xb1-9e_imagenetvid.py']
 
-model = dict(
-    prompt_predictor=dict(
-        _delete_=True,
-        type='MixerPromptPredictor',
-        in_channels=1024,
-        prompt_dims=128,
-    ),
-)
+model = dict(prompt_predictor=dict(_delete_=True, type='MixerPromptPredictor'))

@@ -14,5 +14,4 @@ model = dict(
         ),
         neck=dict(in_channels=[192, 384, 768, 1536]),
     ),
-    prompt_predictor=dict(in_channels=1536, prompt_dims=192),
 )

@@ -2,11 +2,4 @@
 # form.
 _base_ = ['./stpn_faster-rcnn_swin-t_fpn_8xb1-9e_imagenetvid.py']
 
-model = dict(
-    prompt_predictor=dict(
-        _delete_=True,
-        type='MixerPromptPredictor',
-        in_channels=768,
-        prompt_dims=96,
-    ),
-)
+model = dict(prompt_predictor=dict(_delete_=True, type='MixerPromptPredictor'))

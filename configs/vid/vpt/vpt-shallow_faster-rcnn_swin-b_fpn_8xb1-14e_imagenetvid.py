@@ -5,5 +5,5 @@ _base_ = ['../single_frame/faster-rcnn_swin-b_fpn_8xb1-14e_imagenetvid.py']
 
 model = dict(
     type='STPN',
-    prompt_predictor=dict(type='LearnedPrompts', prompt_dims=128),
+    prompt_predictor=dict(type='LearnedPrompts'),
 )

@@ -5,5 +5,5 @@ _base_ = ['../single_frame/faster-rcnn_swin-s_fpn_8xb1-9e_imagenetvid.py']
 
 model = dict(
     type='STPN',
-    prompt_predictor=dict(type='LearnedPrompts', prompt_dims=96),
+    prompt_predictor=dict(type='LearnedPrompts'),
 )

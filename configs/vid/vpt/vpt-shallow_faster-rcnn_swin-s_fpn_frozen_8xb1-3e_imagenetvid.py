@@ -4,5 +4,5 @@ _base_ = ['../single_frame/faster-rcnn_swin-s_fpn_8xb1-3e_imagenetvid.py']
 model = dict(
     type='STPN',
     detector=dict(backbone=dict(frozen_stages=4)),
-    prompt_predictor=dict(type='LearnedPrompts', prompt_dims=96),
+    prompt_predictor=dict(type='LearnedPrompts'),
 )

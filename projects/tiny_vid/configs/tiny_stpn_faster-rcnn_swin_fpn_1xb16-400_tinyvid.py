@@ -3,9 +3,7 @@ _base_ = ['./tiny_faster-rcnn_swin_fpn_1xb16-2x400_tinyvid.py']
 
 model = dict(
     type='STPN',
-    prompt_predictor=dict(
-        type='AttentionPromptPredictor', in_channels=256, prompt_dims=32
-    ),
+    prompt_predictor=dict(type='AttentionPromptPredictor'),
 )
 
 # The predictor has most to learn.

@@ -1,7 +1,3 @@
 _base_ = ['./tiny_stpn_faster-rcnn_swin_fpn_1xb16-400_tinyvid.py']
 
-model = dict(
-    prompt_predictor=dict(
-        _delete_=True, type='AveragePromptPredictor', in_channels=256, prompt_dims=32
-    )
-)
+model = dict(prompt_predictor=dict(_delete_=True, type='AveragePromptPredictor'))

@@ -1,6 +1,4 @@
 # Learned prompts, the same for all videos; support frames are left unused.
 _base_ = ['./tiny_stpn_faster-rcnn_swin_fpn_1xb16-400_tinyvid.py']
 
-model = dict(
-    prompt_predictor=dict(_delete_=True, type='LearnedPrompts', prompt_dims=32)
-)
+model = dict(prompt_predictor=dict(_delete_=True, type='LearnedPrompts'))
