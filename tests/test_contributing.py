@@ -42,7 +42,9 @@ def test_recipes_work_in_a_detector(recipes: dict[str, Any]) -> None:
     detector.neck.update(in_channels=[32])
     predictor = dict(type='MaximumPromptPredictor', in_channels=32, prompt_dims=32)
     model = STPN(
-        detector, predictor, data_preprocessor=dict(type='TrackDataPreprocessor')
+        detector,
+        prompt_predictor=predictor,
+        data_preprocessor=dict(type='TrackDataPreprocessor'),
     )
     losses = model(tiny_models.inputs(), tiny_models.samples(), mode='loss')
     total, _ = model.parse_losses(losses)

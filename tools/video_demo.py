@@ -135,9 +135,7 @@ def detect(args: argparse.Namespace) -> None:
     """
     video = open_video(int(args.input) if args.input.isdigit() else args.input)
     check_outputs(args, video)
-    cfg = load_config(args.config)
-    if args.cfg_options is not None:
-        cfg.merge_from_dict(args.cfg_options)
+    cfg = load_config(args.config, args.cfg_options)
     detector = VideoDetector(cfg, args.checkpoint, args.device, args.amp)
     labels = class_labels(args.classes, detector.classes)
     is_live = isinstance(video, LiveVideo)

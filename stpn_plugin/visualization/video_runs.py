@@ -230,9 +230,7 @@ def open_video(
     Returns:
         tuple: The detector, the test dataset, the video and the frames to show.
     """
-    cfg = load_config(args.config)
-    if args.cfg_options is not None:
-        cfg.merge_from_dict(args.cfg_options)
+    cfg = load_config(args.config, args.cfg_options)
     model = build_detector(cfg, args.checkpoint, args.device)
     dataset = build_dataset(cfg)
     video = find_video(dataset, args.video)

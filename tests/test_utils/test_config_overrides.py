@@ -73,6 +73,18 @@ def test_no_such_entry() -> None:
     assert train(STPN, 'load_from=' + str(STPN)).load_from == str(STPN)
 
 
+def test_every_tool_reads_configs_in_one_way() -> None:
+    with pytest.raises(ValueError, match='data_root changes nothing'):
+        load_config(str(STPN), dict(data_root='data/other/'))
+    cfg = load_config(str(STPN), {'val_dataloader.batch_size': 4})
+    assert cfg.val_dataloader.batch_size == 4
+    merging = 'merge_from_dict'
+    sources = [*ROOT.glob('stpn_plugin/**/*.py'), *ROOT.glob('tools/**/*.py')]
+    assert [path.name for path in sources if merging in path.read_text()] == [
+        'builders.py'
+    ]
+
+
 def test_shipped_configs_are_taken_as_they_are() -> None:
     """This one sets a ``dataset_type`` that its base has used up."""
     name = 'vis/mask2former/mask2former_r50_8xb2-8e_youtubevis2021.py'

@@ -48,9 +48,7 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
 def main(argv: Sequence[str] | None = None) -> None:
     """Browse as the command line says."""
     args = parse_args(argv)
-    cfg = load_config(args.config)
-    if args.cfg_options is not None:
-        cfg.merge_from_dict(args.cfg_options)
+    cfg = load_config(args.config, args.cfg_options)
     dataset = build_dataset(cfg, args.phase)
     spread = np.linspace(0, len(dataset) - 1, min(args.number, len(dataset)))
     for index in tqdm(np.rint(spread).astype(int).tolist(), unit='sample'):
