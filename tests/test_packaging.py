@@ -37,7 +37,8 @@ def test_wheel(source: Path, wheel: Path) -> None:
             assert archive.read(prefix + name) == (source / name).read_bytes()
     modules = {
         path.relative_to(source).as_posix()
-        for path in (source / 'stpn_plugin').rglob('*.py')
+        for suffix in ('*.py', '*.html')
+        for path in (source / 'stpn_plugin').rglob(suffix)
         if '.mim' not in path.parts
     }
     assert modules <= names

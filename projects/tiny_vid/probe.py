@@ -27,10 +27,10 @@ from mmengine.model import ImgDataPreprocessor
 from mmtrack.datasets.api_wrappers import CocoVID
 from mmtrack.registry import MODELS
 from mmtrack.utils import register_all_modules
-from rich.console import Console
 from rich.progress import track
-from rich.table import Table
 from torch import Tensor, nn
+
+from stpn_plugin.utils import text_table
 
 NUM_FRAMES = (1, 4, 14)
 DRAWS = 16  # samples of each video
@@ -155,13 +155,11 @@ def main(argv: Optional[List[str]] = None) -> None:
     args = parser.parse_args(argv)
     register_all_modules(init_default_scope=True)
     cfg = Config.fromfile(args.config)
-    table = Table(title='classes told from the last stage by a linear probe')
-    table.add_column('checkpoint', overflow='fold')
-    for count in NUM_FRAMES:
-        table.add_column(f'{count} frame{"s"[: count > 1]}', justify='right')
+    rows = [['checkpoint', *(f'{n} frame{"s"[: n > 1]}' for n in NUM_FRAMES)]]
     for path, accuracies in probe_checkpoints(cfg, args.checkpoints).items():
-        table.add_row(path, *(f'{100 * accuracy:.1f} %' for accuracy in accuracies))
-    Console().print(table)
+        rows.append([path, *(f'{100 * accuracy:.1f} %' for accuracy in accuracies)])
+    print('classes told from the last stage by a linear probe')
+    print(text_table(rows))
 
 
 if __name__ == '__main__':

@@ -17,8 +17,6 @@ from typing import Dict, List, Optional, Sequence
 
 import numpy as np
 from mmengine.config import Config
-from rich.console import Console
-from rich.table import Table
 
 from stpn_plugin.evaluation import (
     MOTION_RANGES,
@@ -26,6 +24,7 @@ from stpn_plugin.evaluation import (
     load_saved_run,
     vid_motion_ap,
 )
+from stpn_plugin.utils import text_table
 
 MARKER = 'tiny_vid.json'
 NUM_GUESSES = 10
@@ -109,14 +108,12 @@ def print_scores(scores: Dict[str, Dict[str, float]]) -> None:
     Args:
         scores (dict[str, dict[str, float]]): Scores by name of the run.
     """
-    table = Table(title='AP50 on the val videos of tiny_vid')
-    table.add_column('run')
     columns = list(next(iter(scores.values())))
-    for column in columns:
-        table.add_column(column, justify='right')
+    rows = [['run', *columns]]
     for name, values in scores.items():
-        table.add_row(name, *(f'{values[column]:.1f}' for column in columns))
-    Console().print(table)
+        rows.append([name, *(f'{values[column]:.1f}' for column in columns)])
+    print('AP50 on the val videos of tiny_vid')
+    print(text_table(rows))
 
 
 def main(argv: Optional[List[str]] = None) -> None:

@@ -13,6 +13,7 @@ from .files import (
 from .json_files import write_json
 from .progress import ProgressBar
 from .run_names import name_runs
+from .tables import markdown_table, number_columns, text_table
 
 __all__ = [
     'ProgressBar',
@@ -21,9 +22,12 @@ __all__ = [
     'check_writable',
     'classes_in',
     'listed',
+    'markdown_table',
     'name_runs',
+    'number_columns',
     'refuse_overwriting_input',
     'same_file',
+    'text_table',
     'whole_binary',
     'whole_path',
     'whole_text',

@@ -7,6 +7,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
+from matplotlib.figure import Figure
 from mmengine.config import Config
 
 from stpn_plugin.evaluation import load_saved_run
@@ -106,7 +107,11 @@ def test_page_escapes() -> None:
     page = HtmlPage('a < b', '"&"')
     page.section('One & two')
     page.table([['name', 'value'], ['<i>', 1.5], ['j', '–']])
+    page.text('<script>')
+    page.missing('<script>')
+    page.figure(Figure(), '">')
     content = page.render()
-    assert '<h1>a &lt; b</h1>' in content and '&quot;&amp;&quot;' in content
+    assert '<script>' not in content and 'alt="&#34;&gt;"' in content
+    assert '<h1>a &lt; b</h1>' in content and '&#34;&amp;&#34;' in content
     assert '<td>&lt;i&gt;</td><td class="number">1.5</td>' in content
     assert '<a href="#one-two">One &amp; two</a>' in content

@@ -8,8 +8,6 @@ from __future__ import annotations
 import argparse
 from typing import Sequence
 
-from terminaltables import AsciiTable
-
 import stpn_plugin  # noqa: F401 (adapts the environment before mmtrack is imported)
 from stpn_plugin.cli.saved_runs import (
     add_saved_run_arguments,
@@ -17,7 +15,7 @@ from stpn_plugin.cli.saved_runs import (
     load_saved_runs,
 )
 from stpn_plugin.evaluation import error_breakdown
-from stpn_plugin.utils import write_json
+from stpn_plugin.utils import text_table, write_json
 from stpn_plugin.visualization import plot_error_breakdown, save_figure
 
 
@@ -55,7 +53,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         rows.append(['false positives', '', f'{errors.false_positive_delta_ap:.4f}'])
         rows.append(['false negatives', '', f'{errors.false_negative_delta_ap:.4f}'])
         print(f'{name}: AP{100 * args.iou_thr:g} {errors.ap:.4f}')
-        print(AsciiTable(rows).table)
+        print(text_table(rows))
     if args.figure:
         save_figure(plot_error_breakdown(breakdowns), args.figure)
         print(f'Figure written to {args.figure}')

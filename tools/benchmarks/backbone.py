@@ -28,6 +28,7 @@ from stpn_plugin.models.backbones import (  # noqa: E402
     STPNPyramidVisionTransformerV2,
     STPNSwinTransformer,
 )
+from stpn_plugin.utils import markdown_table  # noqa: E402
 
 STOCK = 'mmdet'
 SIDES = (STOCK, 'ours', 'ours, prompted', 'explicit', 'explicit, prompted')
@@ -167,8 +168,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         f'{args.threads} thread(s), load {os.getloadavg()[0]:.1f}, {device}, '
         f'torch {torch.__version__}, Python {platform.python_version()}'
     )
-    print('| side | s | ratio | CPU s | ratio | peak MiB | ratio |')
-    print('|---|---|---|---|---|---|---|')
+    rows = [['side', 's', 'ratio', 'CPU s', 'ratio', 'peak MiB', 'ratio']]
     for side in sides:
         row = [side]
         for value, base, form in (
@@ -177,7 +177,8 @@ def main(argv: Sequence[str] | None = None) -> None:
             (memory[side], memory[STOCK], '.0f'),
         ):
             row += [format(value, form), f'{value / max(base, 1e-9):.2f}']
-        print(f'| {" | ".join(row)} |')
+        rows.append(row)
+    print(markdown_table(rows))
 
 
 if __name__ == '__main__':

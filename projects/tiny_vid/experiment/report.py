@@ -8,11 +8,10 @@ from typing import Any, Dict, List
 
 import numpy as np
 from matplotlib.figure import Figure
-from rich.console import Console
-from rich.table import Table
 
 from projects.tiny_vid.experiment.plan import METHODS, Run
 from projects.tiny_vid.experiment.run import write_text
+from stpn_plugin.utils import markdown_table, text_table
 from stpn_plugin.visualization.style import PALETTE, save_figure, styled
 
 COLUMNS = ('all', 'fast', 'medium', 'slow', 'sharp', 'deteriorated', 'guess')
@@ -50,8 +49,8 @@ def summarize(runs: Dict[str, List[Run]]) -> Dict[str, Dict[str, Any]]:
 
 
 def rows(summary: Dict[str, Dict[str, Any]]) -> List[List[str]]:
-    """Cells of the table: method, number of runs, and mean ± deviation."""
-    found = []
+    """Rows of the table: method, number of runs, and mean ± deviation."""
+    found = [['method', 'runs', *COLUMNS]]
     for entry in summary.values():
         cells = [entry['title'], str(len(entry['seeds']))]
         for key in COLUMNS:
@@ -63,12 +62,7 @@ def rows(summary: Dict[str, Dict[str, Any]]) -> List[List[str]]:
 
 def markdown(summary: Dict[str, Dict[str, Any]]) -> str:
     """The table as Markdown."""
-    lines = [
-        ['method', 'runs', *COLUMNS],
-        ['---', *['---:'] * (1 + len(COLUMNS))],
-        *rows(summary),
-    ]
-    return ''.join(f'| {" | ".join(cells)} |\n' for cells in lines)
+    return markdown_table(rows(summary)) + '\n'
 
 
 @styled
@@ -122,16 +116,9 @@ def report(runs: Dict[str, List[Run]], work_dir: str) -> None:
     summary = summarize(runs)
     if not summary:
         return
-    table = Table(title='AP50 on the val videos of tiny_vid, mean ± deviation')
-    table.add_column('method')
-    for name in ('runs', *COLUMNS):
-        table.add_column(name, justify='right')
-    for cells in rows(summary):
-        table.add_row(*cells)
-    Console().print(table)
+    print('AP50 on the val videos of tiny_vid, mean ± deviation')
+    print(text_table(rows(summary)))
     write_text(osp.join(work_dir, 'table.md'), markdown(summary))
     write_text(osp.join(work_dir, 'scores.json'), json.dumps(summary, indent=1))
     save_figure(plot(summary), osp.join(work_dir, 'figure.png'))
-    Console().print(
-        f'written to {work_dir}: table.md, scores.json, figure.png', soft_wrap=True
-    )
+    print(f'written to {work_dir}: table.md, scores.json, figure.png')

@@ -8,6 +8,8 @@ from enum import Enum
 from typing import Counter as CounterType
 from typing import Iterable, List, NamedTuple
 
+from ...utils import text_table
+
 logger = logging.getLogger(__name__)
 
 
@@ -118,12 +120,7 @@ class Report:
         for category in self.categories:
             counts = [f'{column[category["id"]]:,}' for column in columns.values()]
             rows.append([category['name'], *counts])
-        width = max(len(row[0]) for row in rows)
-        lines = [f'{self.path}:']
-        lines += [
-            f'  {name:<{width}}' + ''.join(f'{value:>12}' for value in values)
-            for name, *values in rows
-        ]
+        lines = [f'{self.path}:', text_table(rows)]
         lines += [f'{what}: {n:,}' for what, n in self.totals.items()]
         lines.append(f'problems: {sum(self.problems.values()):,}')
         lines += [f'  {kind.value}: {n:,}' for kind, n in self.problems.items()]

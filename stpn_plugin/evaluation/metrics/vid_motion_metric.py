@@ -10,9 +10,8 @@ from mmengine.fileio import exists
 from mmengine.logging import MMLogger
 from mmtrack.evaluation import BaseVideoMetric
 from mmtrack.registry import METRICS
-from terminaltables import AsciiTable
 
-from ...utils import classes_in
+from ...utils import classes_in, text_table
 from ..functional import MOTION_RANGES, VIDMotionEvaluator, nanmean
 from ..ground_truth import VIDGroundTruth, load_vid_ground_truth
 from ..result_files import write_coco_json, write_vid_submission
@@ -274,10 +273,9 @@ class VIDMotionMetric(BaseVideoMetric):
             rows.append([class_name, num_boxes[label], *values])
         means = [f'{nanmean(by_threshold[0]):.3f}' for by_threshold in aps.values()]
         rows.append(['mean', num_boxes.sum(), *means])
-        table = AsciiTable(rows)
-        table.inner_footing_row_border = True
         ap_name = _ap_name(self.iou_thrs[0])
-        logger.info(f'{ap_name} by motion speed\n{table.table}')
+        table = text_table(rows, total=True)
+        logger.info(f'{ap_name} by motion speed\n{table}')
 
 
 def _ap_name(iou_thr: float) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.util
 import json
 from pathlib import Path
+from typing import List
 
 import mmtrack
 import numpy as np
@@ -13,7 +14,7 @@ import torch
 from mmtrack.datasets import ImagenetVIDDataset
 from mmtrack.evaluation import CocoVideoMetric
 
-from stpn_plugin.datasets.converters import convert_det, convert_vid
+from stpn_plugin.datasets.converters import Report, convert_det, convert_vid
 from stpn_plugin.datasets.imagenet_classes import (
     IMAGENET_VID_CATEGORIES,
     IMAGENET_VID_CLASSES,
@@ -42,6 +43,16 @@ def converted(tmp_path_factory: pytest.TempPathFactory) -> Path:
     convert_vid(str(root), str(out_dir), strict=True)
     convert_det(str(root), str(out_dir), strict=True)
     return out_dir
+
+
+def table_of(report: Report) -> List[List[str]]:
+    """Cells of the table in a report's summary."""
+    lines = report.summary().splitlines()
+    return [
+        [cell.strip() for cell in line[1:-1].split('|')]
+        for line in lines
+        if line.startswith('| ')
+    ]
 
 
 def test_classes_are_those_of_mmtrack():
@@ -119,11 +130,11 @@ def test_vid_content(tmp_path: Path):
         'instances': 3,
         'objects of other classes, left out': 1,
     }
-    summary = train.summary().splitlines()
-    assert summary[1].split() == ['class', 'images', 'boxes', 'instances']
-    assert summary[2].split() == ['airplane', '1', '1', '1']
-    assert summary[3].split() == ['antelope', '3', '3', '2']
-    assert summary[31].split() == ['zebra', '0', '0', '0']
+    head, *rows = table_of(train)
+    assert head == ['class', 'images', 'boxes', 'instances']
+    assert rows[0] == ['airplane', '1', '1', '1']
+    assert rows[1] == ['antelope', '3', '3', '2']
+    assert rows[29] == ['zebra', '0', '0', '0']
 
     content = json.loads(Path(val.path).read_text())
     assert content['videos'] == [dict(id=1, name='val/c', vid_train_frames=[])]
@@ -168,7 +179,7 @@ def test_det_content(tmp_path: Path):
             id=2, image_id=3, category_id=2, bbox=[1, 2, 3, 4], area=12, iscrowd=False
         ),
     ]
-    assert report.summary().splitlines()[1].split() == ['class', 'images', 'boxes']
+    assert table_of(report)[0] == ['class', 'images', 'boxes']
 
 
 def test_same_as_stock_converters(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
