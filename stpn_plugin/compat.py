@@ -9,7 +9,6 @@ lists it in ``custom_imports`` reads data or checkpoints.
 
 from __future__ import annotations
 
-import argparse
 import builtins
 import logging
 import pickle
@@ -471,25 +470,3 @@ def label_mask2former_on_its_device() -> None:
 
     predict_by_feat.keeps_device = True  # type: ignore[attr-defined]
     Mask2FormerHead.predict_by_feat = predict_by_feat
-
-
-def add_local_rank_argument(parser: argparse.ArgumentParser) -> None:
-    """Accept both spellings of the local rank on a tool's command line.
-
-    Symptom: ``error: unrecognized arguments: --local-rank=0`` when a tool is started
-    by ``python -m torch.distributed.launch``, as ``mim train`` does.
-
-    Versions: torch 2.0 renamed the ``--local_rank`` that its launcher passes. Stock
-    ``mmtrack/tools/train.py`` parses its arguments before any plugin is imported and
-    thus stays out of reach: use this package's tools, or ``torchrun``.
-
-    Args:
-        parser (argparse.ArgumentParser): The parser of the tool, changed in place.
-    """
-    parser.add_argument(
-        '--local_rank',
-        '--local-rank',
-        type=int,
-        default=0,
-        help='set by torch.distributed.launch',
-    )

@@ -6,7 +6,6 @@ anywhere in this one applies the entries for good.
 
 from __future__ import annotations
 
-import argparse
 import json
 import pickle
 import subprocess
@@ -382,16 +381,8 @@ def test_checkpoints_still_run_no_code(payload: Malicious, tmp_path: Path) -> No
         torch.load(tmp_path / 'bad.pth')
 
 
-@pytest.mark.parametrize('spelling', ['--local_rank', '--local-rank'])
-def test_local_rank(spelling: str) -> None:
-    parser = argparse.ArgumentParser()
-    compat.add_local_rank_argument(parser)
-    assert parser.parse_args([f'{spelling}=3']).local_rank == 3
-    assert parser.parse_args([]).local_rank == 0
-
-
 def test_stock_train_tool_knows_one_spelling_only() -> None:
-    """The day that this fails, `add_local_rank_argument` can go."""
+    """The day that this fails, `RunOptions.local_rank` needs one spelling only."""
     tool = Path(mmtrack.__file__).parent / '.mim' / 'tools' / 'train.py'
     result = subprocess.run(
         [sys.executable, str(tool), 'config.py', '--local-rank=0'],

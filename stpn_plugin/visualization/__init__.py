@@ -35,6 +35,7 @@ from .training_curves import (
 from .video_runs import (
     Video,
     build_detector,
+    check_frames,
     find_video,
     least_sharp,
     run_video,
@@ -49,6 +50,7 @@ __all__ = [
     'RecordedAttention',
     'Video',
     'build_detector',
+    'check_frames',
     'compare_prompts',
     'find_video',
     'least_sharp',

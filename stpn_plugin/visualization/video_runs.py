@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-import argparse
 import os.path as osp
 from typing import Iterator, NamedTuple, Sequence
 
 import cv2
 import numpy as np
 import torch
-from mmengine.config import Config, DictAction
+from mmengine.config import Config
 from mmengine.dataset import BaseDataset, pseudo_collate
-from mmengine.device import get_device
 from mmtrack.models.vid import BaseVideoDetector
 from mmtrack.structures import TrackDataSample
 
-from ..builders import build_dataset, build_model, load_config, load_weights
+from ..builders import build_model, load_weights
 from ..utils import ProgressBar
 from .frames import load_frame
 
@@ -182,58 +180,3 @@ def check_frames(video: Video, frames: Sequence[int]) -> None:
             f'frames {wrong or "(none)"} are not in video {video.name}, which has the '
             f'frames 0 to {len(video.indices) - 1}'
         )
-
-
-def add_video_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add what tools need that run a detector over a video of a test dataset.
-
-    Args:
-        parser (argparse.ArgumentParser): Parser to extend, in place.
-    """
-    parser.add_argument('config', help='config file')
-    parser.add_argument('checkpoint', help='checkpoint file or URL')
-    parser.add_argument(
-        '--video',
-        help="folder of a video's frames, or the last part of it; default: the first "
-        'video of the test dataset',
-    )
-    parser.add_argument(
-        '--frames',
-        nargs='+',
-        type=int,
-        metavar='FRAME',
-        help='frames to show, counted from 0; default: the least sharp ones',
-    )
-    parser.add_argument(
-        '--number', type=int, default=4, help='how many by default, default: 4'
-    )
-    parser.add_argument(
-        '--device', default=get_device(), help='where to run, default: %(default)s'
-    )
-    parser.add_argument(
-        '--cfg-options',
-        nargs='+',
-        action=DictAction,
-        metavar='KEY=VALUE',
-        help='override entries of the config',
-    )
-
-
-def open_video(
-    args: argparse.Namespace,
-) -> tuple[BaseVideoDetector, BaseDataset, Video, list[int]]:
-    """Build what a command line asks for.
-
-    Args:
-        args (argparse.Namespace): Arguments of :func:`add_video_arguments`.
-
-    Returns:
-        tuple: The detector, the test dataset, the video and the frames to show.
-    """
-    cfg = load_config(args.config, args.cfg_options)
-    model = build_detector(cfg, args.checkpoint, args.device)
-    dataset = build_dataset(cfg)
-    video = find_video(dataset, args.video)
-    frames = args.frames or least_sharp(video.img_paths, args.number)
-    check_frames(video, frames)
-    return model, dataset, video, frames

@@ -18,13 +18,13 @@ ROOT = Path(__file__).parents[2]
 
 
 def run_tool(name: str, *args: object) -> None:
-    """Run a tool of ``tools/`` in this process."""
+    """Run a tool of ``tools/`` in this process; its errors are raised."""
     # Runs in one process otherwise share the first one's visualizer, with its log, and
     # mmengine has no public way to forget it.
     for visualizer in (Visualizer, DetLocalVisualizer):
         visualizer._instance_dict.clear()
     main = runpy.run_path(str(ROOT / 'tools' / name))['main']
-    main([str(arg) for arg in args])
+    main.run(main.parse([str(arg) for arg in args]))
 
 
 def run_command(*command: object, cwd: Path, **environ: str) -> str:

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from tools.benchmarks.backbone import SIDES, main
+from stpn_plugin.cli.bench_backbone import SIDES, main
 
 
 @pytest.mark.slow

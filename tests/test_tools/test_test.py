@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import json
 import pickle
-import runpy
 from pathlib import Path
 from typing import Dict, Sequence
 
@@ -16,7 +15,7 @@ from mmengine.visualization import Visualizer
 from mmtrack.evaluation import BaseVideoMetric
 from mmtrack.registry import METRICS
 
-from stpn_plugin.cli.launch import prepare_test_cfg
+from stpn_plugin.cli import test as command
 from stpn_plugin.evaluation import MetricError, load_results
 from tests.support.commands import ROOT, last_metrics, run_tool
 from tests.support.malicious import as_zip, attacks
@@ -25,8 +24,7 @@ from tests.support.tiny_data import CLASSES, HEIGHT, NUM_VAL_FRAMES, WIDTH
 
 def test_cfg(*args: object) -> Config:
     """The config that ``tools/test.py`` makes of its arguments."""
-    tool = runpy.run_path(str(ROOT / 'tools/test.py'))
-    return prepare_test_cfg(tool['parse_args']([str(arg) for arg in args]))
+    return command.prepare_cfg(command.main.parse([str(arg) for arg in args]))
 
 
 test_cfg.__test__ = False

@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import json
 import os
-import runpy
 import sys
 from pathlib import Path
 from typing import Sequence
@@ -14,7 +13,7 @@ from mmengine.config import Config
 from mmtrack.evaluation import BaseVideoMetric
 from mmtrack.registry import METRICS
 
-from stpn_plugin.cli.launch import prepare_train_cfg
+from stpn_plugin.cli import train
 from stpn_plugin.engine import build_runner
 from stpn_plugin.evaluation import MetricError
 from tests.support.commands import ROOT, last_metrics, run_command, run_tool
@@ -23,8 +22,7 @@ from tests.support.tiny_configs import STOCK_CONFIGS
 
 def train_cfg(*args: object) -> Config:
     """The config that ``tools/train.py`` makes of its arguments."""
-    tool = runpy.run_path(str(ROOT / 'tools/train.py'))
-    return prepare_train_cfg(tool['parse_args']([str(arg) for arg in args]))
+    return train.prepare_cfg(train.main.parse([str(arg) for arg in args]))
 
 
 def test_training_learns(trained: Path) -> None:

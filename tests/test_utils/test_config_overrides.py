@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import runpy
 from pathlib import Path
 
 import pytest
@@ -11,7 +10,7 @@ from mmengine.hub import get_config
 from mmtrack.registry import DATASETS
 
 from stpn_plugin.builders import load_config
-from stpn_plugin.cli.launch import prepare_train_cfg
+from stpn_plugin.cli.train import main, prepare_cfg
 from tests.support.tiny_data import write_tiny_vid
 
 ROOT = Path(__file__).parents[2]
@@ -21,10 +20,7 @@ CUSTOM = ROOT / 'configs/vid/stpn/stpn_faster-rcnn_swin-t_fpn_8xb1-9e_custom.py'
 
 def train(config: Path, *options: str) -> Config:
     """The config that ``tools/train.py`` makes."""
-    tool = runpy.run_path(str(ROOT / 'tools/train.py'))
-    return prepare_train_cfg(
-        tool['parse_args']([str(config), '--cfg-options', *options])
-    )
+    return prepare_cfg(main.parse([str(config), '--cfg-options', *options]))
 
 
 def inherit(tmp_path: Path, base: Path, text: str) -> Path:

@@ -1,17 +1,8 @@
-"""Convert the training images of ImageNet DET to imagenet_det_30plus1cls.json."""
+"""The program of ``stpn_plugin.cli.convert_ilsvrc_det``, where all about it stands."""
 
-from __future__ import annotations
+import sys
 
-from typing import Sequence
-
-from stpn_plugin.datasets.converters import convert_det
-from stpn_plugin.datasets.converters.command_line import run_converter
-
-
-def main(argv: Sequence[str] | None = None) -> None:
-    """Convert as the command line says and print a summary."""
-    print(run_converter(convert_det, __doc__, argv))
-
+from stpn_plugin.cli.convert_ilsvrc_det import main
 
 if __name__ == '__main__':
-    main()
+    sys.exit(main())

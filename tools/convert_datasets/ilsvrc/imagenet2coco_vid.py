@@ -1,17 +1,8 @@
-"""Convert ImageNet VID to imagenet_vid_train.json and imagenet_vid_val.json."""
+"""The program of ``stpn_plugin.cli.convert_ilsvrc_vid``, where all about it stands."""
 
-from __future__ import annotations
+import sys
 
-from typing import Sequence
-
-from stpn_plugin.datasets.converters import convert_vid
-from stpn_plugin.datasets.converters.command_line import run_converter
-
-
-def main(argv: Sequence[str] | None = None) -> None:
-    """Convert as the command line says and print a summary."""
-    print(run_converter(convert_vid, __doc__, argv))
-
+from stpn_plugin.cli.convert_ilsvrc_vid import main
 
 if __name__ == '__main__':
-    main()
+    sys.exit(main())

@@ -1,0 +1,95 @@
+"""Options of training and testing, and what they mean for a config."""
+
+from __future__ import annotations
+
+import os
+import os.path as osp
+from dataclasses import dataclass
+
+import torch.distributed as torch_dist
+from mmengine.config import Config
+from mmengine.device import get_device
+from mmengine.logging import print_log
+
+from ..utils import check_writable
+from .command import option
+from .configs import ConfigOptions
+
+
+@dataclass
+class RunOptions(ConfigOptions):
+    """What training and testing share."""
+
+    work_dir: str | None = option(
+        'folder for logs and results, default: the work_dir of the config, else '
+        './work_dirs/<config name>'
+    )
+    launcher: str = option(
+        'how the processes were started',
+        default='none',
+        choices=['none', 'pytorch', 'slurm', 'mpi'],
+    )
+    # torch 2.0 renamed the option that its launcher passes, `mim train` among others.
+    local_rank: int = option(
+        'set by torch.distributed.launch',
+        default=0,
+        flags=('--local_rank', '--local-rank'),
+    )
+
+
+def prepare_common_cfg(options: RunOptions) -> Config:
+    """Read the config and apply the options that training and testing share.
+
+    Raises:
+        OSError: The work dir cannot be written.
+        ValueError: The launcher needs GPUs, and there are none.
+    """
+    os.environ.setdefault('LOCAL_RANK', str(options.local_rank))
+    cfg = options.read_config()
+    cfg.launcher = options.launcher
+    if options.work_dir is not None:
+        cfg.work_dir = options.work_dir
+    elif cfg.get('work_dir') is None:
+        name = osp.splitext(osp.basename(options.config))[0]
+        cfg.work_dir = osp.join('work_dirs', name)
+    check_writable(osp.join(cfg.work_dir, 'log'))
+    if cfg.launcher != 'none':
+        # Through this folder metrics collect the results of all processes.
+        check_writable(osp.join('.dist_test', 'results'))
+    if cfg.launcher != 'none' and get_device() == 'cpu':
+        _prepare_cpu_processes(cfg)
+    return cfg
+
+
+def _prepare_cpu_processes(cfg: Config) -> None:
+    """Let several processes work without any GPU.
+
+    mmengine selects a CUDA device both when it joins the processes and when
+    it wraps the model, also for the gloo backend.
+    """
+    if cfg.launcher != 'pytorch':
+        raise ValueError(
+            f'--launcher {cfg.launcher} needs GPUs and none was '
+            'found. On CPU use tools/dist_*.sh.'
+        )
+    cfg.setdefault('env_cfg', dict())
+    dist_cfg = cfg.env_cfg.setdefault('dist_cfg', dict())
+    if dist_cfg.get('backend') != 'gloo':
+        print_log('No GPU found: processes talk over gloo.', logger='current')
+    dist_cfg.backend = 'gloo'
+    if not torch_dist.is_initialized():
+        torch_dist.init_process_group('gloo')
+    if cfg.get('model_wrapper_cfg') is None:
+        cfg.model_wrapper_cfg = dict(
+            type='MMDistributedDataParallel',
+            broadcast_buffers=False,
+            find_unused_parameters=cfg.get('find_unused_parameters', False),
+        )
+    cfg.model_wrapper_cfg.device_ids = None
+
+
+def check_exists(checkpoint: str) -> None:
+    """Raise unless a checkpoint is a file or some kind of URL."""
+    if '://' not in checkpoint and not osp.isfile(checkpoint):
+        what = 'is a folder' if osp.isdir(checkpoint) else 'does not exist'
+        raise FileNotFoundError(f'Checkpoint {checkpoint} {what}.')

@@ -1,0 +1,100 @@
+"""Train a video object detector."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from mmengine.config import Config
+from mmengine.device import get_device
+from mmengine.runner import find_latest_checkpoint
+
+from ..builders import check_training_state, entry, load_weights
+from ..engine import build_runner
+from .command import Command, flag, option
+from .running import RunOptions, check_exists, prepare_common_cfg
+
+# Every ImageNet VID recipe of mmtracking and of STPN is written for 8 images.
+BASE_BATCH_SIZE = 8
+
+
+@dataclass
+class Options(RunOptions):
+    """How to train."""
+
+    amp: bool = flag('train with automatic mixed precision')
+    auto_scale_lr: bool = flag(
+        'scale the learning rate linearly with the number of images per iteration, '
+        'over all processes'
+    )
+    resume: str | None = option(
+        'go on from this checkpoint, or from the latest one in the work dir',
+        nargs='?',
+        const='auto',
+        metavar='CHECKPOINT',
+    )
+
+
+def prepare_cfg(options: Options) -> Config:
+    """Make a complete config.
+
+    Args:
+        options (Options): The command line.
+
+    Returns:
+        Config: What the runner is to be built from.
+
+    Raises:
+        FileNotFoundError: If the config or the checkpoint is missing.
+        OSError: If the work dir cannot be written.
+        ValueError: If ``--amp`` does not fit the config or the device.
+    """
+    cfg = prepare_common_cfg(options)
+    if options.amp:
+        _enable_amp(cfg)
+    if options.auto_scale_lr:
+        cfg.setdefault('auto_scale_lr', dict())
+        cfg.auto_scale_lr.setdefault('base_batch_size', BASE_BATCH_SIZE)
+        cfg.auto_scale_lr.enable = True
+    if options.resume is not None:
+        checkpoint = options.resume
+        if checkpoint == 'auto':
+            checkpoint = find_latest_checkpoint(cfg.work_dir)
+        # A job that is always started with --resume has nothing to resume at first.
+        cfg.resume = checkpoint is not None
+        cfg.load_from = checkpoint or cfg.get('load_from')
+    if cfg.get('load_from') is not None:
+        check_exists(cfg.load_from)
+    return cfg
+
+
+def _enable_amp(cfg: Config) -> None:
+    """Switch the optimizer wrapper to mixed precision."""
+    if get_device() == 'cpu':
+        raise ValueError('--amp needs a GPU and none was found.')
+    wrapper = cfg.optim_wrapper.get('type', 'OptimWrapper')
+    if wrapper == 'AmpOptimWrapper':
+        return
+    if wrapper != 'OptimWrapper':
+        raise ValueError(
+            '--amp replaces optim_wrapper.type "OptimWrapper", '
+            f'the config has "{wrapper}".'
+        )
+    cfg.optim_wrapper.type = 'AmpOptimWrapper'
+    cfg.optim_wrapper.setdefault('loss_scale', 'dynamic')
+
+
+def run(options: Options) -> None:
+    """Train."""
+    cfg = prepare_cfg(options)
+    for needed in ('model', 'train_dataloader', 'train_cfg', 'optim_wrapper'):
+        entry(cfg, needed)
+    runner = build_runner(cfg)
+    if cfg.get('load_from') is not None:
+        # Before the data sets are read; the runner loads it again, and tells.
+        checkpoint = load_weights(runner.model, cfg.load_from, partly=not cfg.resume)
+        if cfg.resume:
+            check_training_state(checkpoint, cfg.load_from)
+    runner.train()
+
+
+main = Command(__doc__, Options, run)
