@@ -147,7 +147,7 @@ class Command(Generic[O]):
         try:
             return self.run(options) or 0
         except KeyboardInterrupt as stop:
-            print(f'{parser.prog}: {stop or "stopped"}', file=sys.stderr)
+            sys.stderr.write(f'{parser.prog}: {str(stop) or "stopped"}\n')
             return STOPPED
         except Exception as error:
             if options.debug:
