@@ -10,9 +10,9 @@ import os.path as osp
 from dataclasses import dataclass
 
 import numpy as np
-from tqdm import tqdm
 
 from ..builders import build_dataset
+from ..utils import ProgressBar
 from ..visualization import plot_sample, save_figure
 from .command import Command, option
 from .configs import ConfigOptions
@@ -36,7 +36,7 @@ def run(options: Options) -> None:
     """Draw the samples."""
     dataset = build_dataset(options.read_config(), options.phase)
     spread = np.linspace(0, len(dataset) - 1, min(options.number, len(dataset)))
-    for index in tqdm(np.rint(spread).astype(int).tolist(), unit='sample'):
+    for index in ProgressBar(np.rint(spread).astype(int).tolist(), unit='sample'):
         figure = plot_sample(dataset[index], dataset.metainfo['CLASSES'])
         save_figure(figure, osp.join(options.output_dir, f'{index:06d}.png'))
     print(f'{len(spread)} samples of {len(dataset)} written to {options.output_dir}')

@@ -9,7 +9,6 @@ from itertools import combinations
 from typing import Any, Iterable, Iterator, List, Sequence, Tuple
 
 import numpy as np
-from tqdm import tqdm
 
 from ..apis import (
     CocoWriter,
@@ -26,7 +25,7 @@ from ..apis import (
     select_detections,
 )
 from ..builders import load_config
-from ..utils import refuse_overwriting_input, same_file
+from ..utils import ProgressBar, refuse_overwriting_input, same_file
 from .command import BaseOptions, Command, argument, flag, option
 from .configs import config_argument, config_overrides
 from .values import device, positive
@@ -88,7 +87,7 @@ class ShownVideoFile(VideoFile):
             return frames
         self._read = True
         return iter(
-            tqdm(frames, 'pick support frames', total=self.length, unit='frame')
+            ProgressBar(frames, 'pick support frames', total=self.length, unit='frame')
         )
 
 
@@ -126,7 +125,7 @@ def run(options: Options) -> None:
             if isinstance(video, VideoFile) and detector.reads_ahead:
                 video = ShownVideoFile(video.path)
             pairs = detector.detect_video(video, options.batch_size, with_frames=True)
-        bar = tqdm(pairs, 'detect', total=total, unit='frame')
+        bar = ProgressBar(pairs, 'detect', total=total, unit='frame')
         try:
             for image, result in bar:
                 result = select_detections(result, options.score_thr, labels)
