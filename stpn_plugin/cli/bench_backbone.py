@@ -22,6 +22,7 @@ from mmdet.models.backbones.swin import SwinTransformer
 from torch import nn
 
 from ..models.backbones import STPNPyramidVisionTransformerV2, STPNSwinTransformer
+from ..utils import markdown_table
 from .command import BaseOptions, Command, flag, option
 from .values import device, positive
 
@@ -176,8 +177,7 @@ def run(options: Options) -> None:
         f'{options.threads} thread(s), load {os.getloadavg()[0]:.1f}, {device}, '
         f'torch {torch.__version__}, Python {platform.python_version()}'
     )
-    print('| side | s | ratio | CPU s | ratio | peak MiB | ratio |')
-    print('|---|---|---|---|---|---|---|')
+    rows = [['side', 's', 'ratio', 'CPU s', 'ratio', 'peak MiB', 'ratio']]
     for side in sides:
         row = [side]
         for value, base, form in (
@@ -186,7 +186,8 @@ def run(options: Options) -> None:
             (memory[side], memory[STOCK], '.0f'),
         ):
             row += [format(value, form), f'{value / max(base, 1e-9):.2f}']
-        print(f'| {" | ".join(row)} |')
+        rows.append(row)
+    print(markdown_table(rows))
 
 
 main = Command(__doc__, Options, run)

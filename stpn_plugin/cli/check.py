@@ -14,10 +14,9 @@ from mmengine.config import Config
 
 from ..builders import load_config
 from ..datasets.checks import Fault, find_faults
-from ..utils import same_file, write_json
+from ..utils import same_file, text_table, write_json
 from .command import BaseOptions, Command, argument, flag, option
 from .configs import config_overrides
-from .tables import print_table
 
 
 @dataclass
@@ -51,11 +50,9 @@ def run(options: Options) -> int:
     if not faults:
         print(f'{file} has no faults')
         return 0
-    header = ('file', 'video', 'frame', 'fault')
-    print_table(
-        header,
-        [(f.file, f.video or '', f.image or '', f.text) for f in faults],
-    )
+    rows = [('file', 'video', 'frame', 'fault')]
+    rows += [(f.file, f.video or '', f.image or '', f.text) for f in faults]
+    print(text_table(rows))
     for kind in dict.fromkeys(fault.kind for fault in faults):
         number = sum(fault.kind is kind for fault in faults)
         print(f'{number:,} x {kind.name}: {kind.value}')

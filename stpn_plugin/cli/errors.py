@@ -8,11 +8,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from ..evaluation import error_breakdown
-from ..utils import write_json
+from ..utils import text_table, write_json
 from ..visualization import plot_error_breakdown, save_figure
 from .command import Command, option
 from .saved_runs import SavedRunsOptions
-from .tables import print_table
 from .values import iou
 
 
@@ -40,14 +39,15 @@ def run(options: Options) -> None:
         for run in options.load_runs()
     }
     for name, errors in breakdowns.items():
-        rows = [
+        rows = [('error', 'number', 'AP gained if mended')]
+        rows += [
             (kind, f'{errors.counts[kind]:,}', f'{delta_ap:.4f}')
             for kind, delta_ap in errors.delta_ap.items()
         ]
         rows.append(('false positives', '', f'{errors.false_positive_delta_ap:.4f}'))
         rows.append(('false negatives', '', f'{errors.false_negative_delta_ap:.4f}'))
         print(f'{name}: AP{100 * options.iou_thr:g} {errors.ap:.4f}')
-        print_table(('error', 'number', 'AP gained if mended'), rows)
+        print(text_table(rows))
     if options.figure:
         save_figure(plot_error_breakdown(breakdowns), options.figure)
         print(f'Figure written to {options.figure}')
