@@ -169,7 +169,9 @@ def pattern(class_id: str, u: np.ndarray, v: np.ndarray, shift: float) -> np.nda
     return np.tanh(4 * border)  # two tones with a soft border
 
 
-def _texture(rng: np.random.Generator, height: int, width: int, mean: np.ndarray):
+def _texture(
+    rng: np.random.Generator, height: int, width: int, mean: np.ndarray
+) -> np.ndarray:
     """Cloudy noise around a mean colour, (height, width, 3) float32."""
     texture = np.zeros((height, width, 3), np.float32)
     for sigma, amplitude in ((1.0, 8.0), (3.0, 14.0), (8.0, 14.0)):

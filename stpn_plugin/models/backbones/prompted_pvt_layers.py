@@ -18,7 +18,6 @@ from typing import Iterable, Optional, Tuple
 
 import torch
 import torch.nn.functional as F
-import torch.utils.checkpoint as cp
 from mmdet.models.backbones.pvt import (
     MixFFN,
     PVTEncoderLayer,
@@ -28,6 +27,7 @@ from mmdet.models.layers import PatchEmbed, nchw_to_nlc, nlc_to_nchw
 from torch import Tensor, nn
 
 from .promptable import PatchAttention
+from .prompted_block import PromptedBlock
 
 
 def convolve_constant(conv: nn.Conv2d, x: Tensor) -> Tensor:
@@ -187,11 +187,8 @@ class PromptedMixFFN(nn.Module):
         return self.dropout_layer(out)
 
 
-class PromptedPVTLayer(nn.Module):
+class PromptedPVTLayer(PromptedBlock):
     """A PVT encoder layer over prompted tokens.
-
-    Norms, stochastic depth and both residual sums treat prompts and patches
-    alike.
 
     Args:
         layer: The built mmdet layer whose parameters are adopted.
@@ -202,25 +199,10 @@ class PromptedPVTLayer(nn.Module):
     def __init__(
         self, layer: PVTEncoderLayer, with_cp: bool, fused_attention: bool
     ) -> None:
-        super().__init__()
-        self.with_cp = with_cp
-        self.norm1 = layer.norm1
-        self.attn = PromptedSpatialReductionAttention(layer.attn, fused_attention)
-        self.norm2 = layer.norm2
-        self.ffn = PromptedMixFFN(layer.ffn)
+        attn = PromptedSpatialReductionAttention(layer.attn, fused_attention)
+        super().__init__(layer, attn, PromptedMixFFN(layer.ffn), with_cp)
 
-    def _forward(self, tokens: Tensor, hw_shape: Tuple[int, int]) -> Tensor:
+    def attend_and_mix(self, tokens: Tensor, hw_shape: Tuple[int, int]) -> Tensor:
+        """Attend, then mix channels, each beside a residual path."""
         tokens = tokens + self.attn(self.norm1(tokens), hw_shape)
         return tokens + self.ffn(self.norm2(tokens), hw_shape)
-
-    def forward(self, tokens: Tensor, hw_shape: Tuple[int, int]) -> Tensor:
-        """Tokens (B, P + H * W, C) in, the same shape out."""
-        if self.with_cp and tokens.requires_grad:
-            return cp.checkpoint(self._forward, tokens, hw_shape, use_reentrant=False)
-        return self._forward(tokens, hw_shape)
-
-    def patch_attention(
-        self, tokens: Tensor, hw_shape: Tuple[int, int]
-    ) -> PatchAttention:
-        """What each patch pays to each prompt; arguments as for :meth:`forward`."""
-        return self.attn.patch_attention(self.norm1(tokens), hw_shape)

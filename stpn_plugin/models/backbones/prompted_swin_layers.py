@@ -14,7 +14,6 @@ from typing import Optional, Sequence, Tuple
 
 import torch
 import torch.nn.functional as F
-import torch.utils.checkpoint as cp
 from mmdet.models.backbones.swin import (
     PatchMerging,
     ShiftWindowMSA,
@@ -27,6 +26,7 @@ from torch import Tensor, nn
 
 from .attention import attend, attention_weights, is_traced, join, pieces
 from .promptable import PatchAttention
+from .prompted_block import PromptedBlock
 
 
 def border_masks(window_size: int, shift_size: int) -> Tensor:
@@ -287,11 +287,8 @@ class PromptedShiftWindowMSA(nn.Module):
         return PatchAttention(maps.permute(0, 3, 1, 2), uniform)
 
 
-class PromptedSwinBlock(nn.Module):
-    """A Swin block over prompted tokens.
-
-    Norms, FFN, stochastic depth and both residual sums treat prompts and
-    patches alike.
+class PromptedSwinBlock(PromptedBlock):
+    """A Swin block over prompted tokens; its FFN treats prompts as patches, too.
 
     Args:
         block: The built mmdet layer whose parameters are adopted.
@@ -299,30 +296,15 @@ class PromptedSwinBlock(nn.Module):
     """
 
     def __init__(self, block: SwinBlock, fused_attention: bool) -> None:
-        super().__init__()
-        self.with_cp = block.with_cp
-        self.norm1 = block.norm1
-        self.attn = PromptedShiftWindowMSA(block.attn, fused_attention)
-        self.norm2 = block.norm2
-        self.ffn = block.ffn
+        attn = PromptedShiftWindowMSA(block.attn, fused_attention)
+        super().__init__(block, attn, block.ffn, block.with_cp)
 
-    def _forward(self, tokens: Tensor, hw_shape: Tuple[int, int]) -> Tensor:
+    def attend_and_mix(self, tokens: Tensor, hw_shape: Tuple[int, int]) -> Tensor:
+        """Attend, then mix channels, each beside a residual path."""
         tokens = self.attn(self.norm1(tokens), hw_shape) + tokens
         width = self.ffn.feedforward_channels
         parts = [tokens[:, part] for part in pieces(tokens, width)]
         return join([self.ffn(self.norm2(part), identity=part) for part in parts])
-
-    def forward(self, tokens: Tensor, hw_shape: Tuple[int, int]) -> Tensor:
-        """Tokens (B, P + H * W, C) in, the same shape out."""
-        if self.with_cp and tokens.requires_grad:
-            return cp.checkpoint(self._forward, tokens, hw_shape, use_reentrant=False)
-        return self._forward(tokens, hw_shape)
-
-    def patch_attention(
-        self, tokens: Tensor, hw_shape: Tuple[int, int]
-    ) -> PatchAttention:
-        """What each patch pays to each prompt; arguments as for :meth:`forward`."""
-        return self.attn.patch_attention(self.norm1(tokens), hw_shape)
 
 
 class PromptedPatchMerging(nn.Module):
