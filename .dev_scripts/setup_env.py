@@ -298,7 +298,10 @@ def set_up_mim() -> Environment:
     # A line with a path: the .pth files there, of which one is that of the editable
     # install, are not read.
     Path(own, 'shared.pth').write_text(f'{shared}\n')
-    content = ('stpn_plugin', 'configs', 'tools', 'model-index.yml', 'README.md')
+    content = (
+        *('stpn_plugin', 'stpn_command.py', 'configs', 'tools'),
+        *('model-index.yml', 'README.md'),
+    )
     env.step(
         'install stpn_plugin',
         fingerprint(*(ROOT / name for name in (*PACKAGING, *content))),

@@ -42,8 +42,9 @@ def test_wheel(source: Path, wheel: Path) -> None:
         if '.mim' not in path.parts
     }
     assert modules <= names
+    info = f'stpn_plugin-{__version__}.dist-info'
     tops = {name.split('/')[0] for name in names}
-    assert tops == {'stpn_plugin', f'stpn_plugin-{__version__}.dist-info'}
+    assert tops == {'stpn_plugin', 'stpn_command.py', info}
 
 
 def test_sdist(source: Path, sdist: Path) -> None:
@@ -69,6 +70,17 @@ def test_install_from_sdist(sdist: Path, tmp_path: Path) -> None:
         str(target / 'stpn_plugin' / '__init__.py'),
         __version__,
     ]
+    code = (
+        'import sys; sys.path.insert(0, sys.argv[1])\n'
+        'import stpn_command\n'
+        'print(stpn_command.__file__)\n'
+        'stpn_command.main(["--help"])'
+    )
+    printed = run('-c', code, str(target), cwd=tmp_path)
+    assert printed.startswith(str(target)) and '\n  convert ilsvrc-vid ' in printed
+    info = target / f'stpn_plugin-{__version__}.dist-info'
+    assert 'stpn = stpn_command:main' in (info / 'entry_points.txt').read_text()
+    assert (target / 'bin/stpn').is_file()
 
 
 def test_model_index() -> None:
