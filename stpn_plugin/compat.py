@@ -302,10 +302,13 @@ def number_categories_by_class_names() -> None:
     does not expect.
 
     Here, ``get_cat_ids`` answers in the order of the names, and raises what
-    :func:`stpn_plugin.utils.category_ids` does if they do not go with the file.
+    :func:`stpn_plugin.utils.category_ids` does if they do not go with the file. All 13
+    classes of ``MOTChallengeDataset`` stay those that the file has: stock configs test
+    with them on files of pedestrians alone.
     """
     from mmdet.datasets.api_wrappers import COCO
     from mmdet.evaluation.metrics import coco_metric
+    from mmtrack.datasets import MOTChallengeDataset
 
     from stpn_plugin.utils import category_ids
 
@@ -323,7 +326,11 @@ def number_categories_by_class_names() -> None:
         if not cat_names or sup_names or cat_ids:
             return stock_get_cat_ids(self, cat_names, sup_names, cat_ids)
         source = getattr(self, 'annotation_file', None) or 'the annotation file'
-        return category_ids(self.dataset['categories'], cat_names, source)
+        categories = self.dataset['categories']
+        if tuple(cat_names) == MOTChallengeDataset.METAINFO['CLASSES']:
+            found = {category['name'] for category in categories}
+            cat_names = [name for name in cat_names if name in found]
+        return category_ids(categories, cat_names, source)
 
     get_cat_ids.by_name = True  # type: ignore[attr-defined]
     COCO.__init__ = init

@@ -23,10 +23,12 @@ from mmcv.transforms import RandomFlip, TransformBroadcaster
 from mmengine.logging import HistoryBuffer
 from mmengine.model import BaseModel
 from mmengine.runner import Runner
+from mmtrack.datasets import MOTChallengeDataset
 from torch.utils.data import DataLoader
 
 from stpn_plugin import compat
 from stpn_plugin.utils import checkpoint_loading
+from tests.support.tiny_tasks import write_tiny_mot
 
 NUMPY = np.lib.NumpyVersion(np.__version__)
 # Since torch 2.6, torch.load only builds objects that somebody has declared safe.
@@ -531,3 +533,16 @@ def test_mask2former_labels_are_on_its_device() -> None:
     before, after = outcomes(MASK2FORMER_LABELS, 'label_mask2former_on_its_device')
     assert before == 'labels on cpu'
     assert after == 'fine'
+
+
+def test_stock_mot_configs_test_on_files_of_pedestrians(tmp_path: Path) -> None:
+    root = write_tiny_mot(tmp_path, num_frames=2)
+    dataset = MOTChallengeDataset(
+        ann_file=str(root / 'annotations/half-val_cocoformat.json'),
+        data_prefix=dict(img_path=str(root / 'train')),
+        ref_img_sampler=None,
+        test_mode=True,
+        pipeline=[],
+    )
+    (instance,) = dataset.get_data_info(0)['instances']
+    assert instance['bbox_label'] == 0

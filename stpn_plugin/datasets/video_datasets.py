@@ -5,7 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from mmtrack.datasets import BaseVideoDataset, ImagenetVIDDataset
+from mmtrack.datasets import (
+    BaseVideoDataset,
+    ImagenetVIDDataset,
+    MOTChallengeDataset,
+    YouTubeVISDataset,
+)
 from mmtrack.registry import DATASETS
 
 
@@ -105,3 +110,13 @@ class STPNVideoDataset(SupportSampling, BaseVideoDataset):
 @DATASETS.register_module()
 class STPNImagenetVIDDataset(SupportSampling, ImagenetVIDDataset):
     """ImageNet VID or DET, with support frames."""
+
+
+@DATASETS.register_module()
+class STPNMOTChallengeDataset(SupportSampling, MOTChallengeDataset):
+    """A data set of the MOT challenge, with support frames."""
+
+
+@DATASETS.register_module()
+class STPNYouTubeVISDataset(SupportSampling, YouTubeVISDataset):
+    """YouTube-VIS, with support frames."""

@@ -131,10 +131,11 @@ def _evaluate(metric: BaseMetric, size: int) -> tuple[dict[str, float], str | No
     failure: str | None = None
     compute = metric.compute_metrics
 
-    def compute_or_note(results: list) -> dict:
+    # mmtrack's MOT metric keeps its results elsewhere, and calls it without.
+    def compute_or_note(*results: list) -> dict:
         nonlocal failure
         try:
-            computed = compute(results)
+            computed = compute(*results)
             if not isinstance(computed, Mapping):
                 raise TypeError(f'compute_metrics returned {computed!r}, not a dict')
             if get_world_size() > 1:

@@ -6,6 +6,7 @@ from typing import Any, Sequence
 
 from mmengine.hooks import Hook
 from mmengine.runner import Runner
+from mmtrack.datasets import MOTChallengeDataset
 from mmtrack.registry import HOOKS
 
 from ...models.class_check import (
@@ -67,6 +68,8 @@ class ClassCheckHook(Hook):
 
     def _check(self, runner: Runner, dataset: Any) -> None:
         classes = classes_in(getattr(dataset, 'metainfo', None))
+        if classes == MOTChallengeDataset.METAINFO['CLASSES']:
+            return  # of which files have a part: stock configs test pedestrians so
         check_num_classes(runner.model, classes)
         check_class_names(self.trained_on, classes, 'The checkpoint')
 

@@ -1,0 +1,165 @@
+"""Configs of tracking and segmentation: scaled down, they train and test."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from mmengine.config import Config
+from mmtrack.registry import MODELS
+
+from stpn_plugin.engine import build_runner
+from tests.support import tiny_models
+from tests.support.tiny_tasks import write_tiny_mot, write_tiny_vis
+
+QDTRACK = 'mot/stpn-qdtrack_faster-rcnn_swin-t_fpn_8xb2-4e_mot17halftrain_test-'
+QDTRACK += 'mot17halfval.py'
+MASKTRACK = 'vis/stpn-masktrack-rcnn_mask-rcnn_swin-t_fpn_8xb1-12e_youtubevis2019.py'
+MASK2FORMER = 'vis/stpn-mask2former_swin-t_8xb2-8e_youtubevis2019.py'
+MIN_VIS = 'vis/stpn-minvis_swin-t_8xb2-8e_youtubevis2019.py'
+BYTETRACK = 'mot/stpn-bytetrack_faster-rcnn_swin-t_fpn_8xb1-9e_imagenetvid.py'
+
+
+def shrink(model: Any) -> None:
+    """Narrow a model, in place."""
+    prompted = model.get('detector', model)
+    prompted.backbone.pop('arch')
+    prompted.backbone.update(tiny_models.backbone(), init_cfg=None)
+    if 'detector' in model:
+        tiny_models.narrow(model.detector, width=64)
+        model.detector.neck.in_channels = tiny_models.CHANNELS
+        model.detector.init_cfg = None
+    if 'mask_head' in model.get('detector', {}).get('roi_head', {}):
+        model.detector.roi_head.mask_head.num_classes = 40
+    if 'bbox_head' in model.get('detector', {}).get('roi_head', {}):
+        number = 1 if 'MaskTrack' not in model.type else 40
+        model.detector.roi_head.bbox_head.num_classes = number
+        model.detector.test_cfg.rcnn.max_per_img = 10
+    head = model.get('track_head', {})
+    if 'roi_extractor' in head:
+        head.roi_extractor.out_channels = 64
+        head.embed_head.update(in_channels=64, fc_out_channels=32)
+        if 'conv_out_channels' in head.embed_head or 'norm_cfg' in head.embed_head:
+            head.embed_head.update(conv_out_channels=32, norm_cfg=None)
+    if 'pixel_decoder' in head:
+        _narrow_mask2former(head)
+        head.in_channels = tiny_models.CHANNELS
+        model.init_cfg = None
+    if 'reid' in model:
+        model.reid.init_cfg = None
+    model.prompt_predictor.update(num_heads=4)
+    for key in ('in_channels', 'prompt_dims'):
+        model.prompt_predictor.pop(key, None)
+
+
+def _narrow_mask2former(cfg: Any) -> None:
+    if isinstance(cfg, (list, tuple)):
+        for item in cfg:
+            _narrow_mask2former(item)
+    if not isinstance(cfg, dict):
+        return
+    sizes = dict(feedforward_channels=32, num_layers=1, num_queries=20, num_feats=16)
+    sizes.update(num_points=64, num_groups=4)
+    for key, value in cfg.items():
+        if key == 'num_points' and value == 4:
+            continue  # of deformable attention
+        if key in sizes and isinstance(value, int):
+            cfg[key] = sizes[key]
+        elif key in ('embed_dims', 'feat_channels', 'out_channels'):
+            cfg[key] = 32
+        elif key == 'num_heads':
+            cfg[key] = 4
+        else:
+            _narrow_mask2former(value)
+
+
+def tiny_config(name: str, root: Path, work_dir: Path) -> Config:
+    cfg = Config.fromfile(f'configs/{name}')
+    shrink(cfg.model)
+    cfg.work_dir = str(work_dir)
+    cfg.default_scope = 'mmtrack'
+    for key in ('train_dataloader', 'val_dataloader', 'test_dataloader'):
+        loader = cfg.get(key)
+        if loader is None:
+            continue
+        loader.update(num_workers=0, persistent_workers=False)
+        loader.dataset.data_root = str(root)
+        _resize(loader.dataset.pipeline)
+        if loader.dataset.ref_img_sampler and 'adaptive' in str(loader.dataset):
+            loader.dataset.ref_img_sampler.num_ref_imgs = 2
+    cfg.train_cfg = dict(type='EpochBasedTrainLoop', max_epochs=1, val_interval=1)
+    cfg.param_scheduler = None
+    cfg.default_hooks.checkpoint.update(by_epoch=True, interval=1)
+    cfg.log_processor = dict(type='LogProcessor', window_size=1, by_epoch=True)
+    cfg.randomness = dict(seed=0)
+    return cfg
+
+
+def _resize(pipeline: Any) -> None:
+    for transform in pipeline:
+        _resize(transform.get('transforms', []))
+        if 'scale' in transform:
+            transform.scale = (96, 64)
+        if 'crop_size' in transform:
+            transform.crop_size = (64, 96)
+
+
+@pytest.fixture(scope='module')
+def mot_root(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_tiny_mot(tmp_path_factory.mktemp('mot'), num_frames=4)
+
+
+@pytest.fixture(scope='module')
+def vis_root(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_tiny_vis(tmp_path_factory.mktemp('vis'), num_frames=4)
+
+
+def test_qdtrack_trains_and_is_scored(mot_root: Path, tmp_path: Path) -> None:
+    cfg = tiny_config(QDTRACK, mot_root, tmp_path)
+    cfg.train_dataloader.dataset.ann_file = 'annotations/half-train_cocoformat.json'
+    cfg.val_evaluator = [dict(type='MOTChallengeMetrics')]
+    cfg.test_evaluator = cfg.val_evaluator
+    runner = build_runner(cfg)
+    runner.train()
+    assert (tmp_path / 'epoch_1.pth').exists()
+    metrics = runner.test()
+    assert {'motchallenge-metric/HOTA', 'motchallenge-metric/IDF1'} <= set(metrics)
+
+
+@pytest.mark.parametrize('tracker', ['sort', 'deepsort', 'strongsort'])
+def test_sorts_are_scored(tracker: str, mot_root: Path, tmp_path: Path) -> None:
+    name = f'mot/stpn-{tracker}_faster-rcnn_swin-t_fpn_mot17halfval.py'
+    cfg = tiny_config(name, mot_root, tmp_path)
+    cfg.train_cfg = None
+    cfg.optim_wrapper = None
+    cfg.model.tracker.obj_score_thr = 0.3
+    metrics = build_runner(cfg).test()
+    assert 'motchallenge-metric/HOTA' in metrics
+
+
+@pytest.mark.parametrize('name', [MASKTRACK, MASK2FORMER, MIN_VIS])
+def test_segmentors_train_and_are_scored(
+    name: str, vis_root: Path, tmp_path: Path
+) -> None:
+    cfg = tiny_config(name, vis_root, tmp_path)
+    cfg.val_evaluator = dict(type='YouTubeVISMetric', metric='youtube_vis_ap')
+    cfg.test_evaluator = cfg.val_evaluator
+    runner = build_runner(cfg)
+    runner.train()
+    assert (tmp_path / 'epoch_1.pth').exists()
+    assert 'youtube_vis/segm_mAP' in runner.test()
+
+
+def test_bytetrack_takes_the_weights_of_its_vid_config() -> None:
+    models = []
+    for name in (
+        BYTETRACK,
+        BYTETRACK.replace('.py', '-online.py'),
+        'vid/stpn/stpn_faster-rcnn_swin-t_fpn_8xb1-9e_imagenetvid.py',
+    ):
+        cfg = Config.fromfile(f'configs/{name}')
+        shrink(cfg.model)
+        models.append(MODELS.build(cfg.model))
+    for tracker in models[:2]:
+        tracker.load_state_dict(models[2].state_dict(), strict=True)
