@@ -16,6 +16,7 @@ from ..apis import (
     DetectionDrawer,
     FrameWriter,
     LiveVideo,
+    MotWriter,
     ResultWriter,
     VideoDetector,
     VideoError,
@@ -55,6 +56,11 @@ class Options(BaseOptions):
     )
     out_csv: str | None = option(
         'detections as CSV, category ids as in JSON', group=_OUTPUTS, metavar='FILE'
+    )
+    out_mot: str | None = option(
+        'tracks in the text format of the MOT challenge, of a tracker',
+        group=_OUTPUTS,
+        metavar='FILE',
     )
     score_thr: float = option(
         'lowest score of a detection in all outputs, default: %(default)s', default=0.3
@@ -101,11 +107,11 @@ def run(options: Options) -> None:
         VideoError: The video cannot be read to its end; what was detected until
             then is written.
     """
-    if not (
-        options.out_video or options.out_frames or options.out_json or options.out_csv
-    ):
+    table_files = (options.out_json, options.out_csv, options.out_mot)
+    if not (options.out_video or options.out_frames or any(table_files)):
         raise ValueError(
-            'nothing to do: give --out-video, --out-frames, --out-json or --out-csv'
+            'nothing to do: give --out-video, --out-frames, --out-json, --out-csv or '
+            '--out-mot'
         )
     video = open_video(int(options.input) if options.input.isdigit() else options.input)
     check_outputs(options, video)
@@ -152,8 +158,8 @@ def check_outputs(options: Options, video: Iterable) -> None:
     Raises:
         ValueError: One does.
     """
-    tables = (options.out_video, options.out_json, options.out_csv)
-    files = [path for path in tables if path]
+    tables = (options.out_json, options.out_csv, options.out_mot)
+    files = [path for path in (options.out_video, *tables) if path]
     outputs = [*files, options.out_frames] if options.out_frames else files
     for first, second in combinations(outputs, 2):
         if same_file(first, second):
@@ -206,6 +212,8 @@ def open_writers(
         tables.append(stack.enter_context(CocoWriter(options.out_json, classes, name)))
     if options.out_csv:
         tables.append(stack.enter_context(CsvWriter(options.out_csv, classes)))
+    if options.out_mot:
+        tables.append(stack.enter_context(MotWriter(options.out_mot)))
     return pictures, tables
 
 

@@ -280,3 +280,22 @@ def test_no_permission(config: Path, checkpoint: Path, video: Path) -> None:
     Path('locked').mkdir(mode=0o500)
     with pytest.raises(USER_ERRORS, match='locked/a.csv cannot be written'):
         run_demo(video, config, checkpoint, '--out-csv', 'locked/a.csv')
+
+
+def test_tracks(config: Path, checkpoint: Path, frame_dir: Path) -> None:
+    """A checkpoint of STPN as a tracker; the detector alone has no tracks to write."""
+    with pytest.raises(ValueError, match='no track ids'):
+        run_demo(frame_dir, config, checkpoint, '--out-mot', 'made/none.txt')
+    assert not Path('made/none.txt').exists()
+    tracker = Path('tracker.py')
+    tracker.write_text(
+        f'_base_ = [{str(config.resolve())!r}]\n'
+        "model = dict(type='STPNByteTrack', motion=dict(type='KalmanFilter'),\n"
+        "    tracker=dict(type='ByteTracker', init_track_thr=0.02,\n"
+        '        obj_score_thrs=dict(high=0.02, low=0.01)))\n'
+    )
+    outputs = ('--out-mot', 'made/tracks.txt', '--out-csv', 'made/tracks.csv')
+    run_demo(frame_dir, tracker, checkpoint, *outputs, '--score-thr', 0)
+    lines = [line.split(',') for line in Path('made/tracks.txt').read_text().split()]
+    rows = read_csv('made/tracks.csv')
+    assert [line[1] for line in lines] == [row['track_id'] for row in rows] != []
