@@ -15,7 +15,7 @@ import numpy as np
 
 from ..evaluation import MOTION_RANGES, VIDMotionEvaluator, motion_iou
 from .command import BaseOptions, Command, option
-from .values import positive
+from .values import count, positive
 
 NUM_CLASSES = 30
 WIDTH, HEIGHT = 1280, 720
@@ -95,9 +95,9 @@ class Options(BaseOptions):
     """Size of the data set."""
 
     frames: int = option('default: %(default)s', default=176_126, type=positive)
-    boxes: int = option('about how many, default: %(default)s', default=277_551)
+    boxes: int = option('about how many, default: %(default)s', 277_551, type=count)
     videos: int = option('default: %(default)s', default=555, type=positive)
-    dets_per_frame: int = option('default: %(default)s', default=100)
+    dets_per_frame: int = option('default: %(default)s', default=100, type=count)
     repeat: int = option('report the best of so many', default=1, type=positive)
 
 

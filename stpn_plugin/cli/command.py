@@ -30,6 +30,7 @@ import torch
 from mmengine.config import DictAction
 
 from ..apis import VideoError
+from ..engine import build_runner
 from ..evaluation import MetricError
 
 #: Exit status when there is something to mend: in what was asked for, or in the input.
@@ -218,6 +219,8 @@ def is_foreseen(error: BaseException) -> bool:
     )
     if isinstance(error, known) or _is_about_config(error):
         return True
+    if "can't allocate memory" in str(error):  # torch, on a CPU
+        return True
     if not isinstance(error, (TypeError, KeyError)):
         return False
     frames = traceback.extract_tb(error.__traceback__)
@@ -225,12 +228,12 @@ def is_foreseen(error: BaseException) -> bool:
 
 
 def _is_about_config(error: BaseException) -> bool:
-    modules = [
-        frame.f_globals.get('__name__', '')
-        for frame, _ in traceback.walk_tb(error.__traceback__)
-    ]
-    return 'mmengine.registry.build_functions' in modules or (
-        modules[-1:] == ['mmengine.config.config']
+    frames = [frame for frame, _ in traceback.walk_tb(error.__traceback__)]
+    modules = [frame.f_globals.get('__name__', '') for frame in frames]
+    return (
+        'mmengine.registry.build_functions' in modules
+        or any(frame.f_code is build_runner.__code__ for frame in frames)
+        or modules[-1:] == ['mmengine.config.config']
     )
 
 

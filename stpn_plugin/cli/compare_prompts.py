@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 from ..visualization import compare_prompts, plot_prompt_comparison, save_figure
 from .command import Command, option
+from .values import score
 from .videos import VideoOptions
 
 
@@ -18,7 +19,9 @@ class Options(VideoOptions):
     """What to draw, and where to."""
 
     score_thr: float = option(
-        'draw detections of this score or more, default: %(default)s', default=0.3
+        'draw detections of this score or more, default: %(default)s',
+        default=0.3,
+        type=score,
     )
     out: str = option('picture, default: %(default)s', default='compare_prompts.png')
 

@@ -29,7 +29,7 @@ from ..builders import load_config
 from ..utils import ProgressBar, refuse_overwriting_input, same_file
 from .command import BaseOptions, Command, argument, flag, option
 from .configs import config_argument, config_overrides
-from .values import device, positive
+from .values import device, positive, rate, score
 
 DEFAULT_FPS = 25.0
 _OUTPUTS = 'outputs, one at least'
@@ -63,7 +63,9 @@ class Options(BaseOptions):
         metavar='FILE',
     )
     score_thr: float = option(
-        'lowest score of a detection in all outputs, default: %(default)s', default=0.3
+        'lowest score of a detection in all outputs, default: %(default)s',
+        default=0.3,
+        type=score,
     )
     classes: list[str] | None = option('only these classes', metavar='NAME')
     online: bool = flag(
@@ -76,7 +78,8 @@ class Options(BaseOptions):
     amp: bool = flag('use mixed precision')
     device: str | None = option('default: the GPU if there is one', type=device)
     fps: float | None = option(
-        f'of the annotated video, default: that of the input, else {DEFAULT_FPS}'
+        f'of the annotated video, default: that of the input, else {DEFAULT_FPS}',
+        type=rate,
     )
     cfg_options: dict[str, Any] | None = config_overrides()
 

@@ -23,6 +23,30 @@ def iou(text: str) -> float:
     return value
 
 
+def count(text: str) -> int:
+    """A whole number from 0."""
+    value = int(text)
+    if value < 0:
+        raise argparse.ArgumentTypeError(f'{text} is less than 0')
+    return value
+
+
+def score(text: str) -> float:
+    """A score of a detection."""
+    value = float(text)
+    if not 0 <= value <= 1:
+        raise argparse.ArgumentTypeError(f'{text} is not in [0, 1]')
+    return value
+
+
+def rate(text: str) -> float:
+    """A number above 0, of frames in a second for example."""
+    value = float(text)
+    if not 0 < value < float('inf'):
+        raise argparse.ArgumentTypeError(f'{text} has to be more than 0')
+    return value
+
+
 def device(text: str) -> str:
     """A device of this machine, as torch names it."""
     try:

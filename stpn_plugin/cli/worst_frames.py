@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from ..visualization import plot_worst_frames, save_figure
 from .command import Command, option
 from .saved_runs import SavedRunOptions
-from .values import positive
+from .values import positive, score
 
 
 @dataclass
@@ -23,7 +23,9 @@ class Options(SavedRunOptions):
         'how many frames, default: %(default)s', default=12, type=positive
     )
     score_thr: float = option(
-        'draw detections of this score or more, default: %(default)s', default=0.3
+        'draw detections of this score or more, default: %(default)s',
+        default=0.3,
+        type=score,
     )
     out: str = option('picture, default: %(default)s', default='worst_frames.png')
 

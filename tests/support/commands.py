@@ -27,8 +27,8 @@ def run_tool(name: str, *args: object) -> None:
     main.run(main.parse([str(arg) for arg in args]))
 
 
-def run_command(*command: object, cwd: Path, **environ: str) -> str:
-    """Run a command of its own process; returns what it wrote."""
+def run_command(*command: object, cwd: Path, status: int = 0, **environ: str) -> str:
+    """Run a command of its own process, which ends with a status; what it wrote."""
     with socket.socket() as free:
         free.bind(('127.0.0.1', 0))
         port = str(free.getsockname()[1])
@@ -48,7 +48,7 @@ def run_command(*command: object, cwd: Path, **environ: str) -> str:
         stderr=subprocess.STDOUT,
         encoding='utf-8',
     )
-    assert done.returncode == 0, done.stdout[-5000:]
+    assert done.returncode == status, done.stdout[-5000:]
     return done.stdout
 
 

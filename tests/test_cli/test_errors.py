@@ -195,6 +195,26 @@ def test_models_that_cannot_be_built(
     assert told in line and '--debug' in line
 
 
+@pytest.mark.parametrize(
+    'entry, told',
+    [
+        (dict(custom_hooks=3), 'custom_hooks has to be a list'),
+        (dict(custom_hooks=['EMAHook']), 'custom_hooks has to be a list'),
+        (dict(randomness=dict(seed='x')), 'TypeError: '),
+        (dict(visualizer=dict(type='NoSuchVisualizer')), 'NoSuchVisualizer'),
+        (dict(optim_wrapper=None), 'c.py has no optim_wrapper'),
+        (dict(train_dataloader=None), 'c.py has no train_dataloader'),
+    ],
+)
+def test_runners_that_cannot_be_built(
+    entry: dict, told: str, one_line: Callable[[str], str]
+) -> None:
+    model = dict(type='SingleFrameDetector', detector=dict(type='no'))
+    Config({**MODEL, 'model': model, **entry}).dump('c.py')
+    assert stpn('train') == 2
+    assert told in one_line('train')
+
+
 def test_overrides_that_do_not_fit(one_line: Callable[[str], str]) -> None:
     Path('c.py').write_text('model = dict(type="STPN", stages=[1, 2])')
     for value in ('model.type.a=1', 'model.stages.5=1', 'model.stages.a=1', 'modle=1'):
@@ -207,6 +227,8 @@ def test_overrides_that_do_not_fit(one_line: Callable[[str], str]) -> None:
     [
         ('demo', '--batch-size', '0'),
         ('demo', '--score-thr', 'half'),
+        ('demo', '--score-thr', 'nan'),
+        ('demo', '--fps', '-3'),
         ('demo', '--device', 'no_such_device'),
         ('report', '--device', 'cuda:99'),
         ('attention', '--frames', 'first'),
@@ -219,6 +241,7 @@ def test_overrides_that_do_not_fit(one_line: Callable[[str], str]) -> None:
         ('train', '--launcher', 'mim'),
         ('convert ilsvrc-vid', '--jobs', 'all'),
         ('bench-metric', '--videos', '-1'),
+        ('bench-metric', '--boxes', '-1'),
         ('bench-backbone', '--size', '0 9'),
     ],
 )
@@ -268,6 +291,7 @@ def raising(error: BaseException) -> Callable[[], None]:
         (TypeError('not one of our models'), 'TypeError: not one of our models'),
         (KeyError('There is no metric X'), 'KeyError: There is no metric X (--debug'),
         (MemoryError(), 'MemoryError'),
+        (RuntimeError("can't allocate memory: 9 bytes"), "can't allocate memory"),
         (
             OSError('Caught FileNotFoundError in DataLoader worker process 0.\n'
                     'Original Traceback (most recent call last):\n  File "a.py"\n'

@@ -71,3 +71,17 @@ def test_same_results_as_one_process(
     for a, b in zip(one, two):
         for key, value in a['pred_det_instances'].items():
             assert torch.allclose(value, b['pred_det_instances'][key], atol=1e-4)
+
+
+def test_errors_of_users_in_each_process(tmp_path: Path) -> None:
+    Path(tmp_path / 'c.py').write_text('model = dict(')
+    train = (ROOT / 'tools/dist_train.sh', 'c.py', 2)
+    shown = run_command(*train, cwd=tmp_path, status=1, **CPU)
+    lines = [line for line in shown.splitlines() if line.startswith('[process ')]
+    # The launcher stops the others as soon as one has failed.
+    assert 1 <= len(lines) <= 2
+    for line in lines:
+        assert 'train.py: error: Config c.py cannot be read: SyntaxError' in line
+    assert 'exitcode  : 2 ' in shown
+    own = shown.split('torch/distributed')[0]  # before what the launcher says
+    assert 'Traceback' not in own

@@ -9,6 +9,7 @@ from mmengine.runner import Runner
 from mmtrack.datasets import MOTChallengeDataset
 from mmtrack.registry import HOOKS
 
+from ...builders import ConfigError
 from ...models.class_check import (
     check_class_names,
     check_num_classes,
@@ -82,8 +83,16 @@ def with_class_check(hooks: Sequence[dict] | None) -> list[dict]:
 
     Returns:
         list[dict]: The hooks, with a :class:`ClassCheckHook` among them.
+
+    Raises:
+        ConfigError: They are something else.
     """
-    hooks = list(hooks or [])
+    hooks = hooks or []
+    if not isinstance(hooks, (list, tuple)) or not all(
+        isinstance(hook, dict) and 'type' in hook for hook in hooks
+    ):
+        raise ConfigError(f'custom_hooks has to be a list of dict(type=...): {hooks}')
+    hooks = list(hooks)
     if any(str(hook['type']).split('.')[-1] == 'ClassCheckHook' for hook in hooks):
         return hooks
     return [*hooks, dict(type='mmtrack.ClassCheckHook')]
