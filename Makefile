@@ -7,7 +7,7 @@ BIN := .venv/bin
 export OMP_WAIT_POLICY ?= PASSIVE
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-compiled mim lint clean
+.PHONY: help setup demo demo-full test test-compiled mim lint clean
 
 help:  ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-15s %s\n", $$1, $$2}' Makefile
@@ -17,6 +17,9 @@ setup:  ## create .venv, or bring it up to date
 
 demo: setup  ## train and test STPN on a small generated video set, with pictures
 	$(BIN)/python projects/tiny_vid/demo.py
+
+demo-full: setup  ## the same, and train the detector that it starts from
+	$(BIN)/python projects/tiny_vid/demo.py --full
 
 test: setup  ## run the tests
 	$(BIN)/python -m pytest

@@ -1,8 +1,9 @@
 """The main job, from nothing to pictures: what ``make demo`` runs.
 
-Generate tiny_vid, convert it, train STPN on it, test it with VID metrics, draw
-pictures. Each stage is a command of its own, printed before it runs, so that it can be
-repeated by hand with a data set or config of one's own.
+Generate tiny_vid, convert it, train STPN on it from a single-frame detector, test both
+with VID metrics, draw pictures. The detector's weights are in the repository; with
+``--full`` they are trained, too. Each stage is a command of its own, printed before it
+runs, so that it can be repeated by hand with a data set or config of one's own.
 
 Example:
     $ python projects/tiny_vid/demo.py
@@ -11,24 +12,35 @@ Example:
 from __future__ import annotations
 
 import argparse
+import multiprocessing
 import os
 import os.path as osp
+import runpy
 import shlex
-import subprocess
 import sys
 import time
-from typing import List, NamedTuple, Optional
-
-from rich.console import Console
+from typing import List, NamedTuple, Optional, Sequence
 
 ROOT = osp.dirname(osp.dirname(osp.dirname(osp.abspath(__file__))))
+sys.path.insert(0, ROOT)
+
+# All that the stages import is imported here, once for all of them.
+import stpn_plugin.visualization  # noqa: E402, F401
+
+# isort: split
+from mmengine.config import Config  # noqa: E402
+from rich.console import Console  # noqa: E402
+
 CONVERTERS = 'tools/convert_datasets/ilsvrc'
-BACKBONE_CONFIG = 'projects/tiny_vid/configs/tiny_swin_1xb32-1k_tinyvid-stills.py'
-DETECTOR_CONFIG = (
-    'projects/tiny_vid/configs/tiny_faster-rcnn_swin_fpn_1xb16-400_tinyvid.py'
-)
-CONFIG = 'projects/tiny_vid/configs/tiny_stpn_faster-rcnn_swin_fpn_1xb16-400_tinyvid.py'
+CONFIGS = 'projects/tiny_vid/configs'
+BACKBONE_CONFIG = f'{CONFIGS}/tiny_swin_1xb32-1k_tinyvid-stills.py'
+DETECTOR_CONFIG = f'{CONFIGS}/tiny_faster-rcnn_swin_fpn_1xb16-400_tinyvid.py'
+CONFIG = f'{CONFIGS}/tiny_stpn_faster-rcnn_swin_fpn_1xb16-300_tinyvid.py'
+FULL_CONFIG = f'{CONFIGS}/tiny_stpn_faster-rcnn_swin_fpn_1xb16-400_tinyvid.py'
 DATA_ROOT = 'data/tiny_vid'  # as in the configs
+WORK_DIR = 'work_dirs/tiny_vid_demo'
+# What the test would find again.
+NO_VALIDATION = ['val_cfg=None', 'val_dataloader=None', 'val_evaluator=None']
 
 
 class Stage(NamedTuple):
@@ -38,98 +50,203 @@ class Stage(NamedTuple):
     command: List[str]
 
 
-def stages(work_dir: str) -> List[Stage]:
+class Size(NamedTuple):
+    """How large the demo is, if not as large as usual.
+
+    Attributes:
+        data (list[str]): Options of the generator.
+        max_iters (int, optional): Iterations of each training; None for those of its
+            config.
+    """
+
+    data: List[str] = []
+    max_iters: Optional[int] = None
+
+    def iterations(self, config: str) -> int:
+        """Training iterations of a config."""
+        if self.max_iters is not None:
+            return self.max_iters
+        return Config.fromfile(osp.join(ROOT, config)).train_cfg.max_iters
+
+
+def data_stages(size: Size = Size()) -> List[Stage]:  # noqa: B008 (immutable)
+    """Stages that make the data.
+
+    Args:
+        size (Size): How large they are.
+    """
+    generate = ['projects/tiny_vid/generate.py', DATA_ROOT, '--overwrite', *size.data]
+    convert = ['-i', DATA_ROOT, '-o', f'{DATA_ROOT}/annotations']
+    return [
+        Stage('generate videos and still images in the layout of ILSVRC', generate),
+        *(
+            Stage(
+                f'convert {name} to CocoVID',
+                [f'{CONVERTERS}/imagenet2coco_{name}.py', *convert],
+            )
+            for name in ('vid', 'det')
+        ),
+    ]
+
+
+def detector_stages(work_dir: str, size: Size = Size()) -> List[Stage]:  # noqa: B008
+    """Stages that train the single-frame detector, and its file.
+
+    Args:
+        work_dir (str): Folder for checkpoints and logs.
+        size (Size): How long to train.
+    """
+    backbone_dir = f'{work_dir}/backbone'
+    backbone = f'{backbone_dir}/iter_{size.iterations(BACKBONE_CONFIG)}.pth'
+    return [
+        Stage(
+            'train the backbone on still images, as others do on ImageNet',
+            _train(BACKBONE_CONFIG, backbone_dir, size),
+        ),
+        Stage(
+            'train a single-frame detector, as others do on COCO',
+            _train(
+                DETECTOR_CONFIG,
+                f'{work_dir}/detector',
+                size,
+                f'model.detector.backbone.init_cfg.checkpoint={backbone}',
+                *NO_VALIDATION,
+            ),
+        ),
+    ]
+
+
+def detector_checkpoint(work_dir: str, size: Size = Size()) -> str:  # noqa: B008
+    """File that :func:`detector_stages` end with."""
+    return f'{work_dir}/detector/iter_{size.iterations(DETECTOR_CONFIG)}.pth'
+
+
+def stages(
+    work_dir: str = WORK_DIR,
+    full: bool = False,
+    size: Size = Size(),  # noqa: B008
+) -> List[Stage]:
     """Stages of the demo, in order.
 
     Args:
         work_dir (str): Folder for checkpoints, logs and pictures.
+        full (bool): Whether to train the single-frame detector, too.
+        size (Size): How large the demo is.
     """
-    annotations = f'{DATA_ROOT}/annotations'
-    backbone_dir, detector_dir = f'{work_dir}/backbone', f'{work_dir}/detector'
     train_dir = f'{work_dir}/stpn'
-    backbone = f'{backbone_dir}/iter_{max_iters(BACKBONE_CONFIG)}.pth'
-    detector = f'{detector_dir}/iter_{max_iters(DETECTOR_CONFIG)}.pth'
-    checkpoint = f'{train_dir}/iter_{max_iters(CONFIG)}.pth'
-    results = f'{work_dir}/results.pkl'
-    from_backbone = f'model.detector.backbone.init_cfg.checkpoint={backbone}'
+    if full:
+        config = FULL_CONFIG
+        detector = detector_checkpoint(work_dir, size)
+        get_detector = detector_stages(work_dir, size)
+    else:
+        config = CONFIG
+        detector = f'{work_dir}/detector.pth'
+        get_detector = [
+            Stage(
+                'unpack the weights of a single-frame detector',
+                ['-m', 'projects.tiny_vid.weights', detector],
+            )
+        ]
+    checkpoint = f'{train_dir}/iter_{size.iterations(config)}.pth'
+    results = {
+        'single frame': f'{work_dir}/single_frame.npz',
+        'STPN': f'{work_dir}/stpn.npz',
+    }
     from_detector = f'model.detector.init_cfg.checkpoint={detector}'
-    train = ['tools/train.py', CONFIG, '--work-dir', train_dir]
-    test = ['tools/test.py', CONFIG, checkpoint, '--work-dir', f'{work_dir}/test']
-    curve = ['tools/analysis/plot_logs.py', train_dir, '--keys', 'loss']
-    pictures = ['-m', 'projects.tiny_vid.pictures', CONFIG, results]
+    both = [config, *results.values()]
+    names = ['--names', *results]
     return [
+        *data_stages(size),
+        *get_detector,
         Stage(
-            'generate videos and still images in the layout of ILSVRC',
-            ['projects/tiny_vid/generate.py', DATA_ROOT, '--overwrite'],
+            'train STPN from it',
+            _train(config, train_dir, size, from_detector, *NO_VALIDATION),
         ),
         *(
             Stage(
-                f'convert {name} to CocoVID',
-                [f'{CONVERTERS}/imagenet2coco_{name}.py', '-i', DATA_ROOT]
-                + ['-o', annotations],
+                f'test with VID metrics: {name}',
+                ['tools/test.py', tested, weights, '--work-dir', f'{work_dir}/test']
+                + ['--out', results[name]],
             )
-            for name in ('vid', 'det')
+            for name, tested, weights in (
+                ('single frame', DETECTOR_CONFIG, detector),
+                ('STPN', config, checkpoint),
+            )
         ),
         Stage(
-            'train the backbone on still images, as others do on ImageNet',
-            ['tools/train.py', BACKBONE_CONFIG, '--work-dir', backbone_dir],
+            'draw a val clip',
+            ['-m', 'projects.tiny_vid.pictures', *both, *names]
+            + ['--out-dir', f'{work_dir}/clip'],
         ),
         Stage(
-            'train a single-frame detector, as others do on COCO',
-            ['tools/train.py', DETECTOR_CONFIG, '--work-dir', detector_dir]
-            + ['--cfg-options', from_backbone],
+            'write a report',
+            ['tools/analysis/report.py', *both, *names, '--work-dirs', train_dir]
+            + ['--checkpoint', checkpoint, '--out', f'{work_dir}/report.html'],
         ),
-        Stage('train STPN', [*train, '--cfg-options', from_detector]),
-        Stage('test STPN with VID metrics', [*test, '--out', results]),
-        Stage('draw the training curve', [*curve, '--out', f'{work_dir}/curve.png']),
-        Stage('draw a val clip', [*pictures, '--out-dir', f'{work_dir}/clip']),
-        Stage('score', ['-m', 'projects.tiny_vid.scores', CONFIG, results]),
+        Stage('score', ['-m', 'projects.tiny_vid.scores', *both, *names]),
     ]
 
 
-def max_iters(config: str) -> int:
-    """Number of training iterations of a config."""
-    from mmengine.config import Config
+def _train(config: str, work_dir: str, size: Size, *options: str) -> List[str]:
+    if size.max_iters is not None:
+        options = (*options, f'train_cfg.max_iters={size.max_iters}')
+    command = ['tools/train.py', config, '--work-dir', work_dir]
+    return [*command, '--cfg-options', *options] if options else command
 
-    return Config.fromfile(osp.join(ROOT, config)).train_cfg.max_iters
 
-
-def run(work_dir: str) -> None:
-    """Run all stages.
+def run(todo: Sequence[Stage]) -> None:
+    """Run stages, one after the other, in the current folder.
 
     Args:
-        work_dir (str): Folder for checkpoints, logs and pictures.
+        todo (Sequence[Stage]): The stages.
 
     Raises:
         SystemExit: A stage fails; its command is named.
     """
     console = Console()
-    paths = [ROOT, *filter(None, [os.environ.get('PYTHONPATH')])]
-    environment = {**os.environ, 'PYTHONPATH': os.pathsep.join(paths)}
-    begin = time.monotonic()
-    todo = stages(work_dir)
     for number, (title, command) in enumerate(todo, 1):
         console.rule(f'{number}/{len(todo)}: {title}')
         console.print(
             '$', shlex.join(['python', *command]), style='bold', soft_wrap=True
         )
         start = time.monotonic()
-        done = subprocess.run([sys.executable, *command], cwd=ROOT, env=environment)
-        if done.returncode:
+        status = run_command(command)
+        if status:
             raise SystemExit(
-                f'stage {number} ({title}) failed with exit status {done.returncode}; '
+                f'stage {number} ({title}) failed with exit status {status}; '
                 'its messages are above. Mend that and run the demo, or this command, '
                 'again.'
             )
         console.print(f'{time.monotonic() - start:.0f} s')
-    minutes = (time.monotonic() - begin) / 60
-    console.rule(f'done in {minutes:.1f} minutes')
-    console.print(
-        'AP50 of "guess" is that of the same boxes with classes drawn at random.\n'
-        f'Frames, video and sheet of a val clip: {work_dir}/clip\n'
-        f'Training curve: {work_dir}/curve.png',
-        soft_wrap=True,
+
+
+def run_command(command: Sequence[str]) -> int:
+    """Run a program of the repository in a process of its own.
+
+    The process is a fork of this one and need not import anew what this one has
+    imported, which is several seconds of each program.
+
+    Args:
+        command (Sequence[str]): Arguments of Python.
+
+    Returns:
+        int: Exit status.
+    """
+    process = multiprocessing.get_context('fork').Process(
+        target=_run_as_main, args=(list(command),)
     )
+    process.start()
+    process.join()
+    return process.exitcode or 0
+
+
+def _run_as_main(command: List[str]) -> None:
+    if command[0] == '-m':
+        sys.argv = command[1:]
+        runpy.run_module(command[1], run_name='__main__', alter_sys=True)
+    else:
+        sys.argv = command
+        runpy.run_path(command[0], run_name='__main__')
 
 
 def main(argv: Optional[List[str]] = None) -> None:
@@ -137,10 +254,27 @@ def main(argv: Optional[List[str]] = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__.split('\n')[0])
     parser.add_argument(
         '--work-dir',
-        default='work_dirs/tiny_vid_demo',
+        default=WORK_DIR,
         help='folder for checkpoints, logs and pictures, default: %(default)s',
     )
-    run(parser.parse_args(argv).work_dir)
+    parser.add_argument(
+        '--full', action='store_true', help='train the single-frame detector, too'
+    )
+    args = parser.parse_args(argv)
+    os.chdir(ROOT)
+    # Programs of several processes, such as data loaders, import from here, too.
+    paths = [ROOT, *filter(None, [os.environ.get('PYTHONPATH')])]
+    os.environ['PYTHONPATH'] = os.pathsep.join(paths)
+    begin = time.monotonic()
+    run(stages(args.work_dir, args.full))
+    console = Console()
+    console.rule(f'done in {(time.monotonic() - begin) / 60:.1f} minutes')
+    console.print(
+        'AP50 of "guess" is that of the same boxes with classes drawn at random.\n'
+        f'A val clip, single frame beside STPN: {args.work_dir}/clip\n'
+        f'Report: {args.work_dir}/report.html',
+        soft_wrap=True,
+    )
 
 
 if __name__ == '__main__':

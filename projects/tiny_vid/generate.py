@@ -17,14 +17,17 @@ Example:
 from __future__ import annotations
 
 import argparse
+import functools
+import itertools
 import json
+import multiprocessing
 import os
 import os.path as osp
 import shutil
 import tempfile
 import xml.etree.ElementTree as ET
 from dataclasses import asdict, dataclass, fields
-from typing import Dict, List, Optional, Sequence, Tuple
+from typing import Dict, List, NamedTuple, Optional, Sequence, Tuple
 
 import cv2
 import numpy as np
@@ -409,68 +412,106 @@ def _write_list(root: str, name: str, lines: Sequence[str]) -> None:
         f.writelines(f'{line}\n' for line in lines)
 
 
-def _generate(root: str, settings: Settings) -> None:
-    """Write the data set into the existing folder ``root``."""
+class _Clip(NamedTuple):
+    """A clip to write.
+
+    Attributes:
+        subset (str): ``VID`` or ``DET``.
+        names (list[str]): Of its images, as in the lists.
+        seed (list[int]): What its random numbers start from.
+        class_ids (list[str]): Classes of its objects in turn.
+        speed (str, optional): A key of ``SPEEDS``; None of a still image.
+    """
+
+    subset: str
+    names: List[str]
+    seed: List[int]
+    class_ids: List[str]
+    speed: Optional[str] = None
+
+
+def _clips(settings: Settings) -> Tuple[List[_Clip], Dict[str, List[str]]]:
+    """All clips of a data set, and lines of its lists by their names."""
     class_ids = list(CLASSES)
     speeds = list(SPEEDS)
     # VID_train_15frames.txt names 15 frames of a video, evenly spread
     keys = np.linspace(0, settings.frames - 1, min(15, settings.frames))
     keys = np.rint(keys).astype(int)
-    deterioration: Dict[str, List[Optional[str]]] = {}
-    train_list, val_list, det_list = [], [], []
-    total = (
-        settings.train_videos
-        + settings.val_videos
-        + settings.stills
-        + settings.extra_stills
-    )
-    with tqdm(total=total, desc='tiny_vid', unit='clip') as progress:
-        for split, count in enumerate((settings.train_videos, settings.val_videos)):
-            for i in range(count):
-                rng = np.random.default_rng([settings.seed, split, i])
-                # classes and speeds in turn: all pairs occur equally often
-                class_id = class_ids[i % len(class_ids)]
-                speed = speeds[i // len(class_ids) % len(speeds)]
-                scene = sample_scene(settings, rng, speed)
-                if split == 0:
-                    video = (
-                        f'train/ILSVRC2015_VID_train_{i // 1000:04d}/'
-                        f'ILSVRC2015_train_{i:08d}'
-                    )
-                    train_list += [
-                        f'{video} 1 {key + 1} {settings.frames}' for key in keys
-                    ]
-                else:
-                    video = f'val/ILSVRC2015_val_{i:08d}'
-                    val_list.append(f'{video} 1 1 {settings.frames}')
-                names = [f'{video}/{t:06d}' for t in range(settings.frames)]
-                _write_clip(root, 'VID', names, scene, [class_id] * len(scene.shapes))
-                deterioration[video] = scene.kinds
-                progress.update()
-        for i in range(settings.stills + settings.extra_stills):
-            rng = np.random.default_rng([settings.seed, 2, i])
-            scene = sample_scene(settings, rng, still=True)
-            listed = i < settings.stills
-            labels = [
-                class_ids[(i + j) % len(class_ids)] if listed else OTHER_CLASS
-                for j in range(len(scene.shapes))
-            ]
-            if listed:
-                name = f'train/ILSVRC2013_train/{labels[0]}/{labels[0]}_{i}'
-                det_list.append(f'{name} 1')
+    clips: List[_Clip] = []
+    train_list: List[str] = []
+    val_list: List[str] = []
+    det_list: List[str] = []
+    for split, count in enumerate((settings.train_videos, settings.val_videos)):
+        for i in range(count):
+            # classes and speeds in turn: all pairs occur equally often
+            class_id = class_ids[i % len(class_ids)]
+            speed = speeds[i // len(class_ids) % len(speeds)]
+            if split == 0:
+                folder = f'train/ILSVRC2015_VID_train_{i // 1000:04d}'
+                video = f'{folder}/ILSVRC2015_train_{i:08d}'
+                train_list += [f'{video} 1 {key + 1} {settings.frames}' for key in keys]
             else:
-                name = f'train/ILSVRC2014_train_0000/ILSVRC2014_train_{i:08d}'
-            _write_clip(root, 'DET', [name], scene, labels)
-            progress.update()
+                video = f'val/ILSVRC2015_val_{i:08d}'
+                val_list.append(f'{video} 1 1 {settings.frames}')
+            names = [f'{video}/{t:06d}' for t in range(settings.frames)]
+            clips.append(
+                _Clip('VID', names, [settings.seed, split, i], [class_id], speed)
+            )
+    for i in range(settings.stills + settings.extra_stills):
+        first = i % len(class_ids)
+        labels = [*class_ids[first:], *class_ids[:first]]
+        if i < settings.stills:
+            name = f'train/ILSVRC2013_train/{labels[0]}/{labels[0]}_{i}'
+            det_list.append(f'{name} 1')
+        else:
+            labels = [OTHER_CLASS]
+            name = f'train/ILSVRC2014_train_0000/ILSVRC2014_train_{i:08d}'
+        clips.append(_Clip('DET', [name], [settings.seed, 2, i], labels))
+    lists = {
+        'VID_train_15frames.txt': train_list,
+        'VID_val_videos.txt': val_list,
+        'DET_train_30classes.txt': det_list,
+    }
+    return clips, lists
 
-    _write_list(root, 'VID_train_15frames.txt', train_list)
-    _write_list(root, 'VID_val_videos.txt', val_list)
-    _write_list(root, 'DET_train_30classes.txt', det_list)
+
+def _sample_and_write(
+    clip: _Clip, root: str, settings: Settings
+) -> List[Optional[str]]:
+    """Write a clip; returns the deterioration of each of its frames."""
+    rng = np.random.default_rng(clip.seed)
+    if clip.speed is None:
+        scene = sample_scene(settings, rng, still=True)
+    else:
+        scene = sample_scene(settings, rng, clip.speed)
+    classes = itertools.cycle(clip.class_ids)
+    labels = list(itertools.islice(classes, len(scene.shapes)))
+    _write_clip(root, clip.subset, clip.names, scene, labels)
+    return scene.kinds
+
+
+def _generate(root: str, settings: Settings, jobs: int) -> None:
+    """Write the data set into the existing folder ``root``."""
+    clips, lists = _clips(settings)
+    write = functools.partial(_sample_and_write, root=root, settings=settings)
+    deterioration: Dict[str, List[Optional[str]]] = {}
+    # A process draws with one thread, as there may be one for each core.
+    with multiprocessing.Pool(jobs, cv2.setNumThreads, (0,)) as pool, tqdm(
+        total=len(clips), desc='tiny_vid', unit='clip', mininterval=1
+    ) as progress:
+        for clip, kinds in zip(clips, pool.imap(write, clips, chunksize=8)):
+            if clip.subset == 'VID':
+                deterioration[osp.dirname(clip.names[0])] = kinds
+            progress.update()
+    for name, lines in lists.items():
+        _write_list(root, name, lines)
     with open(osp.join(root, MARKER), 'w') as f:
         json.dump(dict(settings=asdict(settings), deterioration=deterioration), f)
 
 
-def generate(root: str, settings: Settings, overwrite: bool = False) -> None:
+def generate(
+    root: str, settings: Settings, overwrite: bool = False, jobs: int = 1
+) -> None:
     """Write a data set: all of it or nothing.
 
     ``root`` gets the folders of ILSVRC2015 and ``tiny_vid.json`` with the
@@ -482,6 +523,7 @@ def generate(root: str, settings: Settings, overwrite: bool = False) -> None:
         settings (Settings): What to generate.
         overwrite (bool): Whether to replace an earlier data set of this
             generator.
+        jobs (int): Number of processes; whatever it is, the data are the same.
 
     Raises:
         FileExistsError: ``root`` exists and may not be replaced.
@@ -498,7 +540,7 @@ def generate(root: str, settings: Settings, overwrite: bool = False) -> None:
     os.makedirs(osp.dirname(root), exist_ok=True)
     temporary = tempfile.mkdtemp(prefix=f'{osp.basename(root)}.', dir=osp.dirname(root))
     try:
-        _generate(temporary, settings)
+        _generate(temporary, settings, jobs)
         os.chmod(temporary, 0o755)  # mkdtemp is for the owner only
         if osp.lexists(root):
             shutil.rmtree(root)
@@ -535,6 +577,9 @@ def parse_args(argv: Optional[Sequence[str]] = None) -> argparse.Namespace:
             help=helps[field.name],
         )
     parser.add_argument(
+        '--jobs', type=int, default=os.cpu_count() or 1, help='number of processes'
+    )
+    parser.add_argument(
         '--overwrite',
         action='store_true',
         help='replace an earlier data set of this generator',
@@ -545,9 +590,9 @@ def parse_args(argv: Optional[Sequence[str]] = None) -> argparse.Namespace:
 def main(argv: Optional[Sequence[str]] = None) -> None:
     """Run the command line."""
     args = vars(parse_args(argv))
-    root, overwrite = args.pop('root'), args.pop('overwrite')
+    root, overwrite, jobs = (args.pop(key) for key in ('root', 'overwrite', 'jobs'))
     try:
-        generate(root, Settings(**args), overwrite)
+        generate(root, Settings(**args), overwrite, jobs)
     except (OSError, ValueError) as error:
         raise SystemExit(f'error: {error}') from error
     print(f'data set written to {root}')

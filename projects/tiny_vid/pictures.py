@@ -1,7 +1,10 @@
 """Draw what was found in a val clip of tiny_vid: frames, a video and a sheet.
 
+Several runs are drawn side by side, on the same frames. As an object is alone on its
+place here, as many of the surest detections are drawn as there are objects.
+
 Example:
-    $ python -m projects.tiny_vid.pictures CONFIG results.pkl --out-dir pictures
+    $ python -m projects.tiny_vid.pictures CONFIG results.npz --out-dir pictures
 """
 
 from __future__ import annotations
@@ -9,59 +12,196 @@ from __future__ import annotations
 import argparse
 import os.path as osp
 import shutil
-from typing import List, Optional
+from typing import Dict, List, Optional, Sequence, Tuple
 
 import numpy as np
+from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
 from mmengine.config import Config
 from mmtrack.structures import TrackDataSample
 
 from projects.tiny_vid.scores import deteriorations
 from stpn_plugin.apis import FrameWriter, VideoWriter
 from stpn_plugin.evaluation import SavedRun, load_saved_run
-from stpn_plugin.utils import ProgressBar
+from stpn_plugin.utils import ProgressBar, name_runs
 from stpn_plugin.visualization.frames import (
-    add_box_legend,
+    FALSE_POSITIVE,
+    GROUND_TRUTH,
+    TRUE_POSITIVE,
     draw_detections,
-    frame_sheet,
     load_frame,
 )
-from stpn_plugin.visualization.style import save_figure
+from stpn_plugin.visualization.style import save_figure, styled
 
-SCORE_THR = 0.3
 FPS = 4.0
-FRAME_WIDTH = 6.4  # inches, at 100 dots each
+FRAME_WIDTH = 4.8  # inches in the video, at 100 dots each
+SHEET_WIDTH = 2.7  # inches of a frame on the sheet
+NUM_COLUMNS = 4  # of the sheet
 
 
-def draw_frame(run: SavedRun, index: int, title: str) -> np.ndarray:
-    """Draw a frame with its detections.
+def surest(run: SavedRun, index: int) -> Dict[str, np.ndarray]:
+    """The detections with the highest scores, as many as there are objects.
 
     Args:
         run (SavedRun): Predictions and ground truth.
         index (int): Which frame.
-        title (str): What to write above it.
+
+    Returns:
+        dict[str, np.ndarray]: ``bboxes`` (n, 4), ``labels`` (n, ), ``scores`` (n, ).
+    """
+    det = run.dets[index]
+    best = np.argsort(-np.asarray(det['scores']), kind='stable')
+    best = best[: len(run.gts[index]['labels'])]
+    keys = ('bboxes', 'labels', 'scores')
+    return {key: np.asarray(det[key])[best] for key in keys}
+
+
+def panels(
+    num_rows: int,
+    num_columns: int,
+    frame_shape: Tuple[int, ...],
+    width: float,
+    left: float = 0.0,
+    top: float = 0.35,
+    right: float = 0.0,
+    gap: float = 0.08,
+) -> Tuple[Figure, np.ndarray]:
+    """A figure of frames, with room around them for what is written.
+
+    Args:
+        num_rows (int): Number of rows.
+        num_columns (int): Number of columns.
+        frame_shape (tuple[int, ...]): (H, W, ...) of the frames in pixels.
+        width (float): Width of a frame, in inches as all that follow.
+        left (float): Room at the left.
+        top (float): Room above the first row.
+        right (float): Room at the right.
+        gap (float): Room between frames.
+
+    Returns:
+        tuple[Figure, np.ndarray]: The figure and its axes, (rows, columns).
+    """
+    height = width * frame_shape[0] / frame_shape[1]
+    whole_width = left + num_columns * width + (num_columns - 1) * gap + right
+    whole_height = top + num_rows * height + (num_rows - 1) * gap
+    figure = Figure(figsize=(whole_width, whole_height), dpi=100, layout='none')
+    axes = np.empty((num_rows, num_columns), dtype=object)
+    for row, column in np.ndindex(axes.shape):
+        x = left + column * (width + gap)
+        y = whole_height - top - (row + 1) * height - row * gap
+        box = [
+            x / whole_width,
+            y / whole_height,
+            width / whole_width,
+            height / whole_height,
+        ]
+        axes[row, column] = ax = figure.add_axes(box)
+        ax.set_axis_off()
+    return figure, axes
+
+
+def show(ax: Axes, run: SavedRun, index: int) -> None:
+    """Show a frame with its ground truth and the surest detections."""
+    image = load_frame(str(run.img_paths[index]))
+    draw_detections(
+        ax, image, run.gts[index], surest(run, index), run.classes, score_thr=0.0
+    )
+
+
+@styled
+def draw_frame(runs: Sequence[SavedRun], index: int, title: str) -> np.ndarray:
+    """Draw a frame with what each run detects in it, side by side.
+
+    Args:
+        runs (Sequence[SavedRun]): Predictions and ground truth.
+        index (int): Which frame.
+        title (str): What to write above it, after the name of the run.
 
     Returns:
         np.ndarray: Picture (H, W, 3), BGR, larger than the frame.
     """
-    image = load_frame(str(run.img_paths[index]))
-    height = FRAME_WIDTH * image.shape[0] / image.shape[1]
-    figure = Figure(figsize=(FRAME_WIDTH, height + 0.4), dpi=100)
-    ax = figure.add_axes([0, 0, 1, height / (height + 0.4)])
-    ax.set_axis_off()
-    draw_detections(ax, image, run.gts[index], run.dets[index], run.classes, SCORE_THR)
-    figure.text(0.02, 0.99, title, verticalalignment='top', fontsize=12)
+    shape = load_frame(str(runs[0].img_paths[index])).shape
+    figure, axes = panels(1, len(runs), shape, FRAME_WIDTH)
+    for ax, run in zip(axes[0], runs):
+        show(ax, run, index)
+        name = f'{run.name}, ' if len(runs) > 1 else ''
+        ax.set_title(f'{name}{title}', fontsize=12)
     canvas = FigureCanvasAgg(figure)
     canvas.draw()
     return np.asarray(canvas.buffer_rgba())[..., 2::-1].copy()
 
 
-def draw_clip(run: SavedRun, data_root: str, video: str, out_dir: str) -> None:
+def choose_frames(kinds: Sequence[Optional[str]]) -> List[int]:
+    """Frames for a sheet: one of each deterioration, or what there is.
+
+    Args:
+        kinds (Sequence[str, optional]): What is wrong with each frame of the clip.
+
+    Returns:
+        list[int]: At most :data:`NUM_COLUMNS` frames in their order.
+    """
+    first = {kind: t for t, kind in reversed(list(enumerate(kinds))) if kind}
+    frames = list(first.values())
+    bad_first = sorted(range(len(kinds)), key=lambda t: kinds[t] is None)
+    frames += [t for t in bad_first if t not in frames]
+    return sorted(frames[:NUM_COLUMNS])
+
+
+@styled
+def draw_sheet(
+    runs: Sequence[SavedRun], indices: Sequence[int], titles: Sequence[str]
+) -> Figure:
+    """Draw frames of a clip in columns, what each run detects there in a row.
+
+    Args:
+        runs (Sequence[SavedRun]): Predictions and ground truth.
+        indices (Sequence[int]): Which frames.
+        titles (Sequence[str]): What to write above each.
+
+    Returns:
+        Figure: The sheet, with a legend beside the frames.
+    """
+    shape = load_frame(str(runs[0].img_paths[indices[0]])).shape
+    figure, axes = panels(
+        len(runs), len(indices), shape, SHEET_WIDTH, left=0.35, right=1.75
+    )
+    for row, run in zip(axes, runs):
+        for ax, index in zip(row, indices):
+            show(ax, run, index)
+        row[0].text(
+            *(-0.03, 0.5, run.name),
+            transform=row[0].transAxes,
+            rotation='vertical',
+            horizontalalignment='right',
+            verticalalignment='center',
+            fontsize=12,
+        )
+    for ax, title in zip(axes[0], titles):
+        ax.set_title(title)
+    figure.legend(
+        [
+            Line2D([], [], color=GROUND_TRUTH, linestyle='--'),
+            Line2D([], [], color=TRUE_POSITIVE),
+            Line2D([], [], color=FALSE_POSITIVE),
+        ],
+        ['ground truth', 'right', 'wrong'],
+        title='surest detection\nand its score (%)',
+        loc='center right',
+        alignment='left',
+        borderaxespad=0.2,
+    )
+    return figure
+
+
+def draw_clip(
+    runs: Sequence[SavedRun], data_root: str, video: str, out_dir: str
+) -> None:
     """Write ``frames/*.jpg``, ``video.mp4`` and ``sheet.png`` of a val clip.
 
     Args:
-        run (SavedRun): Predictions and ground truth.
+        runs (Sequence[SavedRun]): Predictions on the same frames, and ground truth.
         data_root (str): Folder that the generator wrote.
         video (str): Name of the clip, as ``ILSVRC2015_val_00000000``.
         out_dir (str): Where to write.
@@ -69,14 +209,15 @@ def draw_clip(run: SavedRun, data_root: str, video: str, out_dir: str) -> None:
     Raises:
         ValueError: There is no such clip.
     """
+    img_paths = runs[0].img_paths
     clip = [
         i
-        for i, path in enumerate(run.img_paths)
+        for i, path in enumerate(img_paths)
         if osp.basename(osp.dirname(str(path))) == video
     ]
     if not clip:
         raise ValueError(f'the predictions have no frame of a video {video}')
-    kinds = deteriorations(data_root, [run.img_paths[i] for i in clip])
+    kinds = deteriorations(data_root, [img_paths[i] for i in clip])
     titles = [
         f'frame {t}: {(kind or "sharp").replace("_", " ")}'
         for t, kind in enumerate(kinds)
@@ -86,40 +227,31 @@ def draw_clip(run: SavedRun, data_root: str, video: str, out_dir: str) -> None:
         osp.join(out_dir, 'video.mp4'), FPS
     ) as movie:
         for t, index in enumerate(ProgressBar(clip, 'draw', unit='frame')):
-            picture = draw_frame(run, index, titles[t])
+            picture = draw_frame(runs, index, titles[t])
             sample = TrackDataSample(metainfo=dict(frame_id=t))
             frames.write(picture, sample)
             movie.write(picture, sample)
-
-    columns = 4
-    shown = (
-        np.linspace(0, len(clip) - 1, min(len(clip), 2 * columns)).round().astype(int)
-    )
-    image = load_frame(str(run.img_paths[clip[0]]))
-    figure, axes = frame_sheet(-(-len(shown) // columns), columns, image.shape)
-    for ax, t in zip(axes.flat, shown):
-        index = clip[t]
-        image = load_frame(str(run.img_paths[index]))
-        draw_detections(
-            ax, image, run.gts[index], run.dets[index], run.classes, SCORE_THR
-        )
-        ax.set_title(titles[t], fontsize=9, pad=14)
-    add_box_legend(figure, SCORE_THR)
-    figure.set_layout_engine('constrained')
-    save_figure(figure, osp.join(out_dir, 'sheet.png'))
+    shown = choose_frames(kinds)
+    sheet = draw_sheet(runs, [clip[t] for t in shown], [titles[t] for t in shown])
+    save_figure(sheet, osp.join(out_dir, 'sheet.png'))
 
 
 def main(argv: Optional[List[str]] = None) -> None:
     """Run the command line."""
-    parser = argparse.ArgumentParser(description=__doc__.split('\n')[0])
+    parser = argparse.ArgumentParser(
+        prog='python -m projects.tiny_vid.pictures',
+        description='Draw what was found in a val clip of tiny_vid.',
+    )
     parser.add_argument('config', help='config of the test run')
-    parser.add_argument('results', help='what tools/test.py --out wrote')
+    parser.add_argument('results', nargs='+', help='what tools/test.py --out wrote')
+    parser.add_argument('--names', nargs='+', help='of the runs, default: of the files')
     parser.add_argument('--video', default='ILSVRC2015_val_00000004')
     parser.add_argument('--out-dir', required=True, help='where to write')
     args = parser.parse_args(argv)
     cfg = Config.fromfile(args.config)
-    run = load_saved_run(cfg, args.results)
-    draw_clip(run, cfg.test_dataloader.dataset.data_root, args.video, args.out_dir)
+    names = name_runs(args.results, args.names)
+    runs = [load_saved_run(cfg, *pair) for pair in zip(args.results, names)]
+    draw_clip(runs, cfg.test_dataloader.dataset.data_root, args.video, args.out_dir)
 
 
 if __name__ == '__main__':

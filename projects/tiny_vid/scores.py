@@ -24,7 +24,7 @@ from stpn_plugin.evaluation import (
     load_saved_run,
     vid_motion_ap,
 )
-from stpn_plugin.utils import text_table
+from stpn_plugin.utils import name_runs, text_table
 
 MARKER = 'tiny_vid.json'
 NUM_GUESSES = 10
@@ -121,10 +121,12 @@ def main(argv: Optional[List[str]] = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__.split('\n')[0])
     parser.add_argument('config', help='config of the test run')
     parser.add_argument('results', nargs='+', help='what tools/test.py --out wrote')
+    parser.add_argument('--names', nargs='+', help='of the runs, default: of the files')
     args = parser.parse_args(argv)
     cfg = Config.fromfile(args.config)
     data_root = cfg.test_dataloader.dataset.data_root
-    runs = [load_saved_run(cfg, path) for path in args.results]
+    names = name_runs(args.results, args.names)
+    runs = [load_saved_run(cfg, *pair) for pair in zip(args.results, names)]
     print_scores({run.name: score(run, data_root) for run in runs})
 
 

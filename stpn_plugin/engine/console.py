@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import logging
+import re
 
-# How messages begin that are long, or that nobody who runs a training can act on.
-LOG_FILE_ONLY = (
-    'Config:\n',  # some hundred lines
-    f'\n{"-" * 60}\nSystem environment:',
-    'Hooks will be executed in the following order:',
-    'paramwise_options -- ',  # one for each parameter and option
+# Messages that are long, or that nobody who runs a training can act on.
+LOG_FILE_ONLY = re.compile(
+    # some hundred lines
+    r'Config:\n|\n-+\nSystem environment:|Hooks will be executed in the following'
+    # one for each parameter
+    r'|paramwise_options -- |\S+ is skipped since its requires_grad=False'
     # mmengine's and mmtrack's own hooks use them
-    '"FileClient" will be deprecated',
-    '"HardDiskBackend" is the alias',
+    r'|"FileClient" will be deprecated|"HardDiskBackend" is the alias'
 )
 
 
@@ -22,7 +22,7 @@ def is_for_console(record: logging.LogRecord) -> bool:
     Args:
         record (LogRecord): The message.
     """
-    return not record.getMessage().startswith(LOG_FILE_ONLY)
+    return LOG_FILE_ONLY.match(record.getMessage()) is None
 
 
 def quiet_console(logger: logging.Logger) -> None:

@@ -11,7 +11,7 @@ from tests.support.commands import ROOT, run_tool
 from tests.support.tiny_configs import stpn_config
 from tests.support.tiny_data import write_tiny_vid
 
-LONG = ('Config:', 'System environment:', 'paramwise_options')
+LONG = ('Config:', 'System environment:', 'paramwise_options', 'is skipped since')
 USELESS = ('FileClient', 'HardDiskBackend')  # logged once in a process
 
 
@@ -23,6 +23,7 @@ def said(
     write_tiny_vid(tmp_path)
     cfg = stpn_config(tmp_path)
     cfg.optim_wrapper.paramwise_cfg = dict(bias_lr_mult=2.0)
+    cfg.model.detector.backbone.frozen_stages = 2
     cfg.dump(str(tmp_path / 'stpn.py'))
     monkeypatch.chdir(tmp_path)
     options = ['train_cfg.max_epochs=1', 'randomness.seed=0']

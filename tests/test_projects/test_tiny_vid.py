@@ -43,7 +43,7 @@ def contents(folder: Path) -> dict:
 
 
 def test_same_seed_same_bytes(root: Path, tmp_path: Path) -> None:
-    generate(str(tmp_path / 'again'), SMALL)
+    generate(str(tmp_path / 'again'), SMALL, jobs=2)
     assert contents(root) == contents(tmp_path / 'again')
     generate(str(tmp_path / 'other'), replace(SMALL, seed=1))
     assert contents(root) != contents(tmp_path / 'other')
@@ -167,8 +167,9 @@ def test_scores(root: Path) -> None:
     assert wrong['all'] == 0
 
 
-def test_demo_runs_only_what_exists() -> None:
-    for stage in demo.stages('work_dirs/x'):
+@pytest.mark.parametrize('full', [False, True])
+def test_demo_runs_only_what_exists(full: bool) -> None:
+    for stage in demo.stages('work_dirs/x', full):
         program = stage.command[0]
         if program == '-m':
             program = stage.command[1].replace('.', '/') + '.py'
@@ -177,11 +178,11 @@ def test_demo_runs_only_what_exists() -> None:
         assert all((Path(demo.ROOT) / config).is_file() for config in configs)
 
 
-def test_demo_names_the_stage_that_fails(monkeypatch) -> None:
-    stage = demo.Stage('fall over', ['-c', 'raise SystemExit(3)'])
-    monkeypatch.setattr(demo, 'stages', lambda work_dir: [stage])
+def test_demo_names_the_stage_that_fails(tmp_path: Path) -> None:
+    program = tmp_path / 'program.py'
+    program.write_text('raise SystemExit(3)')
     with pytest.raises(SystemExit, match='fall over.*exit status 3'):
-        demo.run('anywhere')
+        demo.run([demo.Stage('fall over', [str(program)])])
 
 
 def test_demo_help() -> None:

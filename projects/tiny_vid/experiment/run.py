@@ -100,10 +100,9 @@ def prepare_data(work_dir: str, launch: Launch) -> Dict[str, Any]:
     last = osp.join(root, 'annotations', 'imagenet_det_30plus1cls.json')
     if not (osp.isfile(marker) and osp.isfile(last)):
         os.makedirs(work_dir, exist_ok=True)
-        for stage in demo.stages(work_dir):
-            if demo.DATA_ROOT in stage.command:
-                Console().print(stage.title)
-                launch(stage.command, osp.join(work_dir, 'data.txt'))
+        for stage in demo.data_stages():
+            Console().print(stage.title)
+            launch(stage.command, osp.join(work_dir, 'data.txt'))
     with open(marker) as file:
         return json.load(file)['settings']
 
