@@ -49,9 +49,9 @@ class Model:
     """A config, and what the source says of it.
 
     Args:
-        folder (str): Folder of the config below ``configs/vid``.
-        name (str): Name of the config without ``.py``.
-        facts (dict): Its entry in ``models.yml``.
+        folder: Folder of the config below ``configs/vid``.
+        name: Name of the config without ``.py``.
+        facts: Its entry in ``models.yml``.
     """
 
     def __init__(self, folder: str, name: str, facts: dict[str, Any]) -> None:

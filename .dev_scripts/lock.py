@@ -12,7 +12,6 @@ import subprocess
 import sys
 import tempfile
 from pathlib import Path
-from typing import Dict
 
 LOCKS = Path(__file__).resolve().parents[1] / 'requirements' / 'lock'
 # Only in torch's Linux wheels, hence not to be asked for elsewhere.
@@ -20,14 +19,14 @@ LINUX_ONLY = ('nvidia-', 'cuda-', 'triton')
 LINUX = "platform_system == 'Linux' and platform_machine == 'x86_64'"
 
 
-def resolve(*arguments: str) -> Dict[str, str]:
+def resolve(*arguments: str) -> dict[str, str]:
     """Ask pip what it would install.
 
     Args:
-        arguments (str): Arguments of ``pip install``.
+        arguments: Arguments of ``pip install``.
 
     Returns:
-        dict[str, str]: Version of each distribution, by its name.
+        Version of each distribution, by its name.
     """
     with tempfile.TemporaryDirectory() as folder:
         report = Path(folder) / 'report.json'

@@ -62,9 +62,9 @@ class Environment:
     """A virtual environment that is set up step by step.
 
     Args:
-        path (Path): Its folder.
-        python (str): The interpreter that it is made with.
-        version (Version): Version of the interpreter.
+        path: Its folder.
+        python: The interpreter that it is made with.
+        version: Version of the interpreter.
     """
 
     def __init__(self, path: Path, python: str, version: Version) -> None:
@@ -89,10 +89,10 @@ class Environment:
         """Run a step's commands unless it was done with the same fingerprint.
 
         Args:
-            title (str): What is being done, for the reader.
-            fingerprint (str): Changes when the step has to be done anew.
-            commands (list[str]): What to run.
-            variables (str): Environment variables for the commands.
+            title: What is being done, for the reader.
+            fingerprint: Changes when the step has to be done anew.
+            commands: What to run.
+            variables: Environment variables for the commands.
 
         Raises:
             SetupError: If a command fails.
@@ -111,7 +111,7 @@ class Environment:
         """Make the environment, unless it is there.
 
         Args:
-            options (str): Options of ``python -m venv``.
+            options: Options of ``python -m venv``.
 
         Raises:
             SetupError: If another is there in its place, or it cannot be made.
@@ -213,8 +213,8 @@ def find_python_for_compiling() -> Optional[Tuple[str, Version]]:
     """Look for a Python that torch 2.0.1 has wheels for, with its C headers.
 
     Returns:
-        tuple: Path of the interpreter and its (major, minor) version; None if this
-            machine has none.
+        Path of the interpreter and its (major, minor) version; None if this machine has
+        none.
     """
     check = (
         'import ensurepip, os, sys, sysconfig, venv;'
@@ -242,8 +242,8 @@ def set_up(env: Environment, compiled: bool) -> None:
     """Run all steps.
 
     Args:
-        env (Environment): The environment to set up.
-        compiled (bool): Whether to build mmcv with its operators.
+        env: The environment to set up.
+        compiled: Whether to build mmcv with its operators.
 
     Raises:
         SetupError: If a step fails.
@@ -279,7 +279,7 @@ def set_up_mim() -> Environment:
     """Make an environment for mim on top of ``.venv``.
 
     Returns:
-        Environment: The environment.
+        The environment.
 
     Raises:
         SetupError: If there is no ``.venv``, or a step fails.

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os.path as osp
 import pickle
 from contextlib import contextmanager
-from typing import Any, Dict, Iterator, List, NamedTuple, Tuple
+from typing import Any, Iterator, NamedTuple, Tuple
 from urllib.error import URLError
 
 import torch
@@ -32,14 +32,14 @@ def load_config(config: str, options: dict[str, Any] | None = None) -> Config:
     """Read a config.
 
     Args:
-        config (str): Path of a file, or ``'<package>::<path>'`` for a config
+        config: Path of a file, or ``'<package>::<path>'`` for a config
             that an installed OpenMMLab package ships, relative to the
             package's ``configs``.
-        options (dict[str, Any], optional): Entries to override, by their paths, as
-            ``--cfg-options`` gives them: ``{'train_dataloader.batch_size': 2}``.
+        options: Entries to override, by their paths, as ``--cfg-options`` gives them:
+            ``{'train_dataloader.batch_size': 2}``.
 
     Returns:
-        Config: The config.
+        The config.
 
     Raises:
         FileNotFoundError: If there is no such config.
@@ -86,11 +86,11 @@ def entry(cfg: Config, path: str) -> Any:
     """An entry that a config has to have.
 
     Args:
-        cfg (Config): The config.
-        path (str): Keys with dots between them: ``'test_dataloader.dataset'``.
+        cfg: The config.
+        path: Keys with dots between them: ``'test_dataloader.dataset'``.
 
     Returns:
-        Any: The entry.
+        The entry.
 
     Raises:
         ConfigError: If there is none, or it is None.
@@ -132,19 +132,19 @@ class WeightFit(NamedTuple):
     """How the weights of a checkpoint fit a model.
 
     Attributes:
-        num_taken (int): Number of the model's parameters that were in the checkpoint.
-        num_parameters (int): Number of the model's parameters.
-        other_shape (dict[str, tuple]): (shape in the checkpoint, shape in the model) by
-            name, of weights that were left out for it.
-        missing (list[str]): Parameters that the checkpoint lacks.
-        unexpected (list[str]): Weights that the model lacks.
+        num_taken: Number of the model's parameters that were in the checkpoint.
+        num_parameters: Number of the model's parameters.
+        other_shape: (shape in the checkpoint, shape in the model) by name, of weights
+            that were left out for it.
+        missing: Parameters that the checkpoint lacks.
+        unexpected: Weights that the model lacks.
     """
 
     num_taken: int
     num_parameters: int
-    other_shape: Dict[str, Tuple[Shape, Shape]]
-    missing: List[str]
-    unexpected: List[str]
+    other_shape: dict[str, tuple[Shape, Shape]]
+    missing: list[str]
+    unexpected: list[str]
 
     @property
     def exact(self) -> bool:
@@ -186,13 +186,13 @@ def load_weights(model: nn.Module, filename: str, partly: bool = False) -> dict:
     """Load the weights of a checkpoint file into a model.
 
     Args:
-        model (nn.Module): The model.
-        filename (str): Path or URL of the checkpoint.
-        partly (bool): Take what fits and leave the rest as it is; see
-            :func:`take_weights`. Defaults to False.
+        model: The model.
+        filename: Path or URL of the checkpoint.
+        partly: Take what fits and leave the rest as it is; see :func:`take_weights`.
+            Defaults to False.
 
     Returns:
-        dict: The checkpoint.
+        The checkpoint.
 
     Raises:
         ValueError: If the file is no checkpoint, or does not fit.
@@ -216,15 +216,15 @@ def take_weights(
     with random weights then yields results that mean nothing.
 
     Args:
-        model (nn.Module): The model, also one wrapped for several processes.
-        checkpoint (Any): What was in the file; not changed.
-        name (str): What to call it in errors.
-        partly (bool): For the start of a training: weights of another shape and those
-            that are missing are left as they are, as long as any fits. Defaults to
-            False: each parameter must be there, in its shape.
+        model: The model, also one wrapped for several processes.
+        checkpoint: What was in the file; not changed.
+        name: What to call it in errors.
+        partly: For the start of a training: weights of another shape and those that are
+            missing are left as they are, as long as any fits. Defaults to False: each
+            parameter must be there, in its shape.
 
     Returns:
-        WeightFit: What was taken and what was not.
+        What was taken and what was not.
 
     Raises:
         ValueError: If it is no checkpoint, or does not fit.
@@ -267,8 +267,8 @@ def check_training_state(checkpoint: dict, name: str) -> None:
     """Raise a ValueError unless training can resume from a checkpoint.
 
     Args:
-        checkpoint (dict): What was in the file.
-        name (str): What to call it in the error.
+        checkpoint: What was in the file.
+        name: What to call it in the error.
     """
     if not {'meta', 'optimizer'} <= checkpoint.keys():
         raise ValueError(
@@ -277,7 +277,7 @@ def check_training_state(checkpoint: dict, name: str) -> None:
         )
 
 
-def _weights_of(checkpoint: Any, name: str) -> Dict[str, Tensor]:
+def _weights_of(checkpoint: Any, name: str) -> dict[str, Tensor]:
     """The state dict of a checkpoint, without the prefix of a wrapped model."""
     weights = checkpoint
     if isinstance(checkpoint, dict):

@@ -13,7 +13,7 @@ import builtins
 import logging
 import pickle
 import weakref
-from typing import Any, Callable, Dict
+from typing import Any, Callable
 
 import numpy as np
 import torch
@@ -405,7 +405,7 @@ def score_parts_with_coco() -> None:
     if getattr(stock, 'scores_parts', False):
         return
 
-    def compute_metrics(self: CocoVideoMetric, results: list) -> Dict[str, float]:
+    def compute_metrics(self: CocoVideoMetric, results: list) -> dict[str, float]:
         if results and self._coco_api is not None:
             in_file = self._coco_api.get_img_ids()
             # In the order of the results, as `proposal_fast` takes them.

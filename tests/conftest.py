@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from typing import List
 
 os.environ.setdefault('OMP_WAIT_POLICY', 'PASSIVE')  # read when torch is imported
 
@@ -23,7 +22,7 @@ def pytest_configure(config: pytest.Config) -> None:
     torch.set_num_threads(min(2, torch.get_num_threads()))
 
 
-def pytest_collection_modifyitems(items: List[pytest.Item]) -> None:
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     if torch.cuda.is_available():
         return
     skip = pytest.mark.skip(reason='needs a CUDA device')

@@ -13,7 +13,7 @@ import sys
 import textwrap
 import zipfile
 from pathlib import Path
-from typing import Any, Dict, List
+from typing import Any
 
 import mmtrack
 import numpy as np
@@ -35,7 +35,7 @@ NUMPY = np.lib.NumpyVersion(np.__version__)
 WEIGHTS_ONLY = tuple(map(int, torch.__version__.split('.')[:2])) >= (2, 6)
 
 
-def outcomes(stock_code: str, entry: str) -> List[str]:
+def outcomes(stock_code: str, entry: str) -> list[str]:
     """Run stock code in a process of its own, before and after applying an entry.
 
     Args:
@@ -263,11 +263,11 @@ class ToyModel(BaseModel):
 
     def forward(
         self, inputs: torch.Tensor, mode: str = 'tensor'
-    ) -> Dict[str, torch.Tensor]:
+    ) -> dict[str, torch.Tensor]:
         return dict(loss=(self.weight * inputs).sum())
 
 
-def collate(batch: List[float]) -> Dict[str, torch.Tensor]:
+def collate(batch: list[float]) -> dict[str, torch.Tensor]:
     return dict(inputs=torch.tensor(batch))
 
 
@@ -428,7 +428,7 @@ def test_mmengine_loads_checkpoints_as_data(tmp_path: Path) -> None:
 @needs_weights_only
 def test_what_others_declare_stays(tmp_path: Path) -> None:
     """Some cure mmengine's checkpoints themselves, by numpy's own functions."""
-    others: List[Any] = [np.ndarray, np.dtype, type(np.dtype('f8')), HistoryBuffer]
+    others: list[Any] = [np.ndarray, np.dtype, type(np.dtype('f8')), HistoryBuffer]
     history = HistoryBuffer()
     history.update(2.0)
     torch.save(dict(loss=history, a=np.arange(2.0)), tmp_path / 'a.pth')
@@ -467,7 +467,7 @@ class Flips(torch.utils.data.Dataset):
     def __len__(self) -> int:
         return 20
 
-    def __getitem__(self, index: int) -> List[bool]:
+    def __getitem__(self, index: int) -> list[bool]:
         img = [np.arange(6).reshape(1, 6, 1)] * 4
         return self.pipeline(dict(img=img, img_shape=[(1, 6)] * 4))['flip']
 

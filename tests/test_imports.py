@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import ast
 from pathlib import Path
-from typing import Dict, List, Set
 
 from tests.support.commands import ROOT
 
@@ -14,7 +13,7 @@ def module_name(path: Path) -> str:
     return '.'.join(parts[:-1] if parts[-1] == '__init__' else parts)
 
 
-def imports(path: Path, modules: Set[str]) -> Set[str]:
+def imports(path: Path, modules: set[str]) -> set[str]:
     """Modules of the package that a file imports, also within functions."""
     package = module_name(path).split('.')
     if path.name != '__init__.py':
@@ -32,11 +31,11 @@ def imports(path: Path, modules: Set[str]) -> Set[str]:
     return found & modules
 
 
-def find_circle(graph: Dict[str, Set[str]]) -> List[str]:
+def find_circle(graph: dict[str, set[str]]) -> list[str]:
     """Modules that import each other in a circle; none if there is none."""
-    done: Set[str] = set()
+    done: set[str] = set()
 
-    def visit(module: str, way: List[str]) -> List[str]:
+    def visit(module: str, way: list[str]) -> list[str]:
         if module in way:
             return [*way[way.index(module) :], module]
         if module not in done:

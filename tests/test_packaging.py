@@ -5,7 +5,6 @@ from __future__ import annotations
 import tarfile
 import zipfile
 from pathlib import Path
-from typing import Set
 
 import yaml
 
@@ -14,7 +13,7 @@ from tests.support.commands import ROOT
 from tests.support.packages import OFFLINE, run
 
 
-def mim_files(root: Path) -> Set[str]:
+def mim_files(root: Path) -> set[str]:
     """Names of all that mim may look for, below `.mim`."""
     files = {
         path.relative_to(root).as_posix()

@@ -15,7 +15,7 @@ import time
 from importlib.machinery import EXTENSION_SUFFIXES
 from pathlib import Path
 from types import ModuleType
-from typing import Callable, Dict, Iterator, Optional, Tuple
+from typing import Callable, Dict, Iterator
 
 import torch
 from mmcv import ops
@@ -91,7 +91,7 @@ def make_cases(device: torch.device) -> Cases:
     }
 
 
-def extensions() -> Iterator[Tuple[str, ModuleType]]:
+def extensions() -> Iterator[tuple[str, ModuleType]]:
     """This project's module, and mmcv's compiled one if there is one."""
     project = Path(__file__).parent  # on sys.path, as this is a program in it
     spec = importlib.util.spec_from_file_location('here', project / 'mmcv' / '_ext.py')
@@ -119,7 +119,7 @@ def resident(field: str) -> float:
 
 def measure(
     function: Callable[[], object], device: torch.device, repeat: int
-) -> Optional[Tuple[float, float]]:
+) -> tuple[float, float] | None:
     """Best milliseconds and peak MiB above the start; None if there is no kernel."""
     if device.type == 'cuda':
         torch.cuda.synchronize()

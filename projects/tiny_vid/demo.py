@@ -19,7 +19,7 @@ import runpy
 import shlex
 import sys
 import time
-from typing import List, NamedTuple, Optional, Sequence
+from typing import NamedTuple, Sequence
 
 ROOT = osp.dirname(osp.dirname(osp.dirname(osp.abspath(__file__))))
 sys.path.insert(0, ROOT)
@@ -47,20 +47,19 @@ class Stage(NamedTuple):
     """A stage of the demo: what it is for, and arguments of Python."""
 
     title: str
-    command: List[str]
+    command: list[str]
 
 
 class Size(NamedTuple):
     """How large the demo is, if not as large as usual.
 
     Attributes:
-        data (list[str]): Options of the generator.
-        max_iters (int, optional): Iterations of each training; None for those of its
-            config.
+        data: Options of the generator.
+        max_iters: Iterations of each training; None for those of its config.
     """
 
-    data: List[str] = []
-    max_iters: Optional[int] = None
+    data: list[str] = []
+    max_iters: int | None = None
 
     def iterations(self, config: str) -> int:
         """Training iterations of a config."""
@@ -69,11 +68,11 @@ class Size(NamedTuple):
         return Config.fromfile(osp.join(ROOT, config)).train_cfg.max_iters
 
 
-def data_stages(size: Size = Size()) -> List[Stage]:  # noqa: B008 (immutable)
+def data_stages(size: Size = Size()) -> list[Stage]:  # noqa: B008 (immutable)
     """Stages that make the data.
 
     Args:
-        size (Size): How large they are.
+        size: How large they are.
     """
     generate = ['projects/tiny_vid/generate.py', DATA_ROOT, '--overwrite', *size.data]
     convert = ['-i', DATA_ROOT, '-o', f'{DATA_ROOT}/annotations']
@@ -89,12 +88,12 @@ def data_stages(size: Size = Size()) -> List[Stage]:  # noqa: B008 (immutable)
     ]
 
 
-def detector_stages(work_dir: str, size: Size = Size()) -> List[Stage]:  # noqa: B008
+def detector_stages(work_dir: str, size: Size = Size()) -> list[Stage]:  # noqa: B008
     """Stages that train the single-frame detector, and its file.
 
     Args:
-        work_dir (str): Folder for checkpoints and logs.
-        size (Size): How long to train.
+        work_dir: Folder for checkpoints and logs.
+        size: How long to train.
     """
     backbone_dir = f'{work_dir}/backbone'
     backbone = f'{backbone_dir}/iter_{size.iterations(BACKBONE_CONFIG)}.pth'
@@ -125,13 +124,13 @@ def stages(
     work_dir: str = WORK_DIR,
     full: bool = False,
     size: Size = Size(),  # noqa: B008
-) -> List[Stage]:
+) -> list[Stage]:
     """Stages of the demo, in order.
 
     Args:
-        work_dir (str): Folder for checkpoints, logs and pictures.
-        full (bool): Whether to train the single-frame detector, too.
-        size (Size): How large the demo is.
+        work_dir: Folder for checkpoints, logs and pictures.
+        full: Whether to train the single-frame detector, too.
+        size: How large the demo is.
     """
     train_dir = f'{work_dir}/stpn'
     if full:
@@ -187,7 +186,7 @@ def stages(
     ]
 
 
-def _train(config: str, work_dir: str, size: Size, *options: str) -> List[str]:
+def _train(config: str, work_dir: str, size: Size, *options: str) -> list[str]:
     if size.max_iters is not None:
         options = (*options, f'train_cfg.max_iters={size.max_iters}')
     command = ['tools/train.py', config, '--work-dir', work_dir]
@@ -198,7 +197,7 @@ def run(todo: Sequence[Stage]) -> None:
     """Run stages, one after the other, in the current folder.
 
     Args:
-        todo (Sequence[Stage]): The stages.
+        todo: The stages.
 
     Raises:
         SystemExit: A stage fails; its command is named.
@@ -227,10 +226,10 @@ def run_command(command: Sequence[str]) -> int:
     imported, which is several seconds of each program.
 
     Args:
-        command (Sequence[str]): Arguments of Python.
+        command: Arguments of Python.
 
     Returns:
-        int: Exit status.
+        Exit status.
     """
     process = multiprocessing.get_context('fork').Process(
         target=_run_as_main, args=(list(command),)
@@ -240,7 +239,7 @@ def run_command(command: Sequence[str]) -> int:
     return process.exitcode or 0
 
 
-def _run_as_main(command: List[str]) -> None:
+def _run_as_main(command: list[str]) -> None:
     if command[0] == '-m':
         sys.argv = command[1:]
         runpy.run_module(command[1], run_name='__main__', alter_sys=True)
@@ -249,7 +248,7 @@ def _run_as_main(command: List[str]) -> None:
         runpy.run_path(command[0], run_name='__main__')
 
 
-def main(argv: Optional[List[str]] = None) -> None:
+def main(argv: list[str] | None = None) -> None:
     """Run the command line."""
     parser = argparse.ArgumentParser(description=__doc__.split('\n')[0])
     parser.add_argument(

@@ -27,7 +27,7 @@ import shutil
 import tempfile
 import xml.etree.ElementTree as ET
 from dataclasses import asdict, dataclass, fields
-from typing import Dict, List, NamedTuple, Optional, Sequence, Tuple
+from typing import NamedTuple, Sequence
 
 import cv2
 import numpy as np
@@ -65,19 +65,17 @@ class Settings:
     """What to generate.
 
     Args:
-        train_videos (int): Number of training videos.
-        val_videos (int): Number of validation videos.
-        frames (int): Frames of each video.
-        stills (int): Number of DET images named in the training list.
-        extra_stills (int): Number of DET images that no list names. They
-            show an object outside the 30 classes of ImageNet VID.
-        width (int): Image width in pixels.
-        height (int): Image height in pixels.
-        objects (int): Most objects in an image. Those of one video are of the
-            same class.
-        deteriorated (float): Fraction of each video's frames that are
-            deteriorated.
-        seed (int): Seed of everything random.
+        train_videos: Number of training videos.
+        val_videos: Number of validation videos.
+        frames: Frames of each video.
+        stills: Number of DET images named in the training list.
+        extra_stills: Number of DET images that no list names. They show an object
+            outside the 30 classes of ImageNet VID.
+        width: Image width in pixels.
+        height: Image height in pixels.
+        objects: Most objects in an image. Those of one video are of the same class.
+        deteriorated: Fraction of each video's frames that are deteriorated.
+        seed: Seed of everything random.
 
     Raises:
         ValueError: A value is out of its range.
@@ -121,18 +119,18 @@ class Scene:
     T is the number of frames, N of objects; lengths are in pixels.
 
     Attributes:
-        background (np.ndarray): (T, H, W, 3) float32, levels 0-255.
-        centers (np.ndarray): (T, N, 2) object centres (x, y).
-        sizes (np.ndarray): (T, N, 2) object widths and heights.
-        shapes (np.ndarray): (N,) exponents of the superellipse outlines.
-        colors (np.ndarray): (N, 3) mean colours.
-        contrasts (np.ndarray): (N,) contrasts of the patterns.
-        shifts (np.ndarray): (N,) shifts of the patterns' borders.
-        kinds (list[Optional[str]]): (T,) the deterioration of each frame.
-        strengths (np.ndarray): (T,) how strong it is, 0-1.
-        angles (np.ndarray): (T,) directions of motion blur, radians.
-        offsets (np.ndarray): (T, N) places of occluders in object widths.
-        occluder (np.ndarray): (H, W, 3) texture of the occluders.
+        background: (T, H, W, 3) float32, levels 0-255.
+        centers: (T, N, 2) object centres (x, y).
+        sizes: (T, N, 2) object widths and heights.
+        shapes: (N,) exponents of the superellipse outlines.
+        colors: (N, 3) mean colours.
+        contrasts: (N,) contrasts of the patterns.
+        shifts: (N,) shifts of the patterns' borders.
+        kinds: (T,) the deterioration of each frame.
+        strengths: (T,) how strong it is, 0-1.
+        angles: (T,) directions of motion blur, radians.
+        offsets: (T, N) places of occluders in object widths.
+        occluder: (H, W, 3) texture of the occluders.
     """
 
     background: np.ndarray
@@ -142,7 +140,7 @@ class Scene:
     colors: np.ndarray
     contrasts: np.ndarray
     shifts: np.ndarray
-    kinds: List[Optional[str]]
+    kinds: list[str | None]
     strengths: np.ndarray
     angles: np.ndarray
     offsets: np.ndarray
@@ -153,13 +151,13 @@ def pattern(class_id: str, u: np.ndarray, v: np.ndarray, shift: float) -> np.nda
     """The pattern that makes an object's class.
 
     Args:
-        class_id (str): WordNet id, a key of ``CLASSES`` or ``OTHER_CLASS``.
-        u (np.ndarray): Horizontal coordinates, -1 to 1 across the object.
-        v (np.ndarray): Vertical coordinates, likewise, of the same shape.
-        shift (float): Moves the border between the tones, in these units.
+        class_id: WordNet id, a key of ``CLASSES`` or ``OTHER_CLASS``.
+        u: Horizontal coordinates, -1 to 1 across the object.
+        v: Vertical coordinates, likewise, of the same shape.
+        shift: Moves the border between the tones, in these units.
 
     Returns:
-        np.ndarray: Values from -1 (bluer) to 1 (redder), of the shape of ``u``.
+        Values from -1 (bluer) to 1 (redder), of the shape of ``u``.
     """
     name = CLASSES.get(class_id, 'red right')
     border = {
@@ -200,13 +198,13 @@ def sample_scene(
     """Draw all that is random about a clip; the classes are not.
 
     Args:
-        settings (Settings): Sizes and the fraction of deteriorated frames.
-        rng (np.random.Generator): Source of randomness.
-        speed (str): A key of ``SPEEDS``.
-        still (bool): Whether to make one sharp frame instead of a video.
+        settings: Sizes and the fraction of deteriorated frames.
+        rng: Source of randomness.
+        speed: A key of ``SPEEDS``.
+        still: Whether to make one sharp frame instead of a video.
 
     Returns:
-        Scene: The clip.
+        The clip.
     """
     height, width = settings.height, settings.width
     num_frames = 1 if still else settings.frames
@@ -251,7 +249,7 @@ def sample_scene(
     colors = np.clip(tone + away, 85, 170)  # leaves room for the patterns
     contrasts = rng.uniform(38, 46, num_objects)
 
-    kinds: List[Optional[str]] = [None] * num_frames
+    kinds: list[str | None] = [None] * num_frames
     if not still:
         count = int(round(settings.deteriorated * num_frames))
         for frame in rng.permutation(num_frames)[:count]:
@@ -284,12 +282,12 @@ def _motion_kernel(length: float, angle: float) -> np.ndarray:
 
 def render_scene(
     scene: Scene, class_ids: Sequence[str]
-) -> Tuple[np.ndarray, np.ndarray, np.ndarray]:
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Draw a clip with objects of the given classes.
 
     Args:
-        scene (Scene): The clip.
-        class_ids (Sequence[str]): (N,) WordNet ids.
+        scene: The clip.
+        class_ids: (N,) WordNet ids.
 
     Returns:
         tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -350,7 +348,7 @@ def render_scene(
 
 def _write_annotation(
     path: str,
-    size: Tuple[int, int],
+    size: tuple[int, int],
     class_ids: Sequence[str],
     boxes: np.ndarray,
     occluded: bool,
@@ -416,31 +414,31 @@ class _Clip(NamedTuple):
     """A clip to write.
 
     Attributes:
-        subset (str): ``VID`` or ``DET``.
-        names (list[str]): Of its images, as in the lists.
-        seed (list[int]): What its random numbers start from.
-        class_ids (list[str]): Classes of its objects in turn.
-        speed (str, optional): A key of ``SPEEDS``; None of a still image.
+        subset: ``VID`` or ``DET``.
+        names: Of its images, as in the lists.
+        seed: What its random numbers start from.
+        class_ids: Classes of its objects in turn.
+        speed: A key of ``SPEEDS``; None of a still image.
     """
 
     subset: str
-    names: List[str]
-    seed: List[int]
-    class_ids: List[str]
-    speed: Optional[str] = None
+    names: list[str]
+    seed: list[int]
+    class_ids: list[str]
+    speed: str | None = None
 
 
-def _clips(settings: Settings) -> Tuple[List[_Clip], Dict[str, List[str]]]:
+def _clips(settings: Settings) -> tuple[list[_Clip], dict[str, list[str]]]:
     """All clips of a data set, and lines of its lists by their names."""
     class_ids = list(CLASSES)
     speeds = list(SPEEDS)
     # VID_train_15frames.txt names 15 frames of a video, evenly spread
     keys = np.linspace(0, settings.frames - 1, min(15, settings.frames))
     keys = np.rint(keys).astype(int)
-    clips: List[_Clip] = []
-    train_list: List[str] = []
-    val_list: List[str] = []
-    det_list: List[str] = []
+    clips: list[_Clip] = []
+    train_list: list[str] = []
+    val_list: list[str] = []
+    det_list: list[str] = []
     for split, count in enumerate((settings.train_videos, settings.val_videos)):
         for i in range(count):
             # classes and speeds in turn: all pairs occur equally often
@@ -475,9 +473,7 @@ def _clips(settings: Settings) -> Tuple[List[_Clip], Dict[str, List[str]]]:
     return clips, lists
 
 
-def _sample_and_write(
-    clip: _Clip, root: str, settings: Settings
-) -> List[Optional[str]]:
+def _sample_and_write(clip: _Clip, root: str, settings: Settings) -> list[str | None]:
     """Write a clip; returns the deterioration of each of its frames."""
     rng = np.random.default_rng(clip.seed)
     if clip.speed is None:
@@ -494,7 +490,7 @@ def _generate(root: str, settings: Settings, jobs: int) -> None:
     """Write the data set into the existing folder ``root``."""
     clips, lists = _clips(settings)
     write = functools.partial(_sample_and_write, root=root, settings=settings)
-    deterioration: Dict[str, List[Optional[str]]] = {}
+    deterioration: dict[str, list[str | None]] = {}
     # A process draws with one thread, as there may be one for each core.
     with multiprocessing.Pool(jobs, cv2.setNumThreads, (0,)) as pool, tqdm(
         total=len(clips), desc='tiny_vid', unit='clip', mininterval=1
@@ -519,11 +515,10 @@ def generate(
     in the lists) and frame the kind of deterioration or null.
 
     Args:
-        root (str): Folder to create.
-        settings (Settings): What to generate.
-        overwrite (bool): Whether to replace an earlier data set of this
-            generator.
-        jobs (int): Number of processes; whatever it is, the data are the same.
+        root: Folder to create.
+        settings: What to generate.
+        overwrite: Whether to replace an earlier data set of this generator.
+        jobs: Number of processes; whatever it is, the data are the same.
 
     Raises:
         FileExistsError: ``root`` exists and may not be replaced.
@@ -550,7 +545,7 @@ def generate(
         raise
 
 
-def parse_args(argv: Optional[Sequence[str]] = None) -> argparse.Namespace:
+def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
     """Parse the command line."""
     parser = argparse.ArgumentParser(
         description='Generate a small video detection data set in ILSVRC layout',
@@ -587,7 +582,7 @@ def parse_args(argv: Optional[Sequence[str]] = None) -> argparse.Namespace:
     return parser.parse_args(argv)
 
 
-def main(argv: Optional[Sequence[str]] = None) -> None:
+def main(argv: Sequence[str] | None = None) -> None:
     """Run the command line."""
     args = vars(parse_args(argv))
     root, overwrite, jobs = (args.pop(key) for key in ('root', 'overwrite', 'jobs'))

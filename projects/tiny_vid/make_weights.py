@@ -9,13 +9,13 @@ Example:
 from __future__ import annotations
 
 import argparse
-from typing import Optional, Sequence
+from typing import Sequence
 
 from projects.tiny_vid import demo
 from projects.tiny_vid.weights import FOLDER, pack
 
 
-def main(argv: Optional[Sequence[str]] = None) -> None:
+def main(argv: Sequence[str] | None = None) -> None:
     """Run the command line."""
     parser = argparse.ArgumentParser(
         prog='python -m projects.tiny_vid.make_weights',

@@ -12,7 +12,7 @@ from __future__ import annotations
 import argparse
 import os.path as osp
 import shutil
-from typing import Dict, List, Optional, Sequence, Tuple
+from typing import Sequence
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -41,15 +41,15 @@ SHEET_WIDTH = 2.7  # inches of a frame on the sheet
 NUM_COLUMNS = 4  # of the sheet
 
 
-def surest(run: SavedRun, index: int) -> Dict[str, np.ndarray]:
+def surest(run: SavedRun, index: int) -> dict[str, np.ndarray]:
     """The detections with the highest scores, as many as there are objects.
 
     Args:
-        run (SavedRun): Predictions and ground truth.
-        index (int): Which frame.
+        run: Predictions and ground truth.
+        index: Which frame.
 
     Returns:
-        dict[str, np.ndarray]: ``bboxes`` (n, 4), ``labels`` (n, ), ``scores`` (n, ).
+        ``bboxes`` (n, 4), ``labels`` (n, ), ``scores`` (n, ).
     """
     det = run.dets[index]
     best = np.argsort(-np.asarray(det['scores']), kind='stable')
@@ -61,27 +61,27 @@ def surest(run: SavedRun, index: int) -> Dict[str, np.ndarray]:
 def panels(
     num_rows: int,
     num_columns: int,
-    frame_shape: Tuple[int, ...],
+    frame_shape: tuple[int, ...],
     width: float,
     left: float = 0.0,
     top: float = 0.35,
     right: float = 0.0,
     gap: float = 0.08,
-) -> Tuple[Figure, np.ndarray]:
+) -> tuple[Figure, np.ndarray]:
     """A figure of frames, with room around them for what is written.
 
     Args:
-        num_rows (int): Number of rows.
-        num_columns (int): Number of columns.
-        frame_shape (tuple[int, ...]): (H, W, ...) of the frames in pixels.
-        width (float): Width of a frame, in inches as all that follow.
-        left (float): Room at the left.
-        top (float): Room above the first row.
-        right (float): Room at the right.
-        gap (float): Room between frames.
+        num_rows: Number of rows.
+        num_columns: Number of columns.
+        frame_shape: (H, W, ...) of the frames in pixels.
+        width: Width of a frame, in inches as all that follow.
+        left: Room at the left.
+        top: Room above the first row.
+        right: Room at the right.
+        gap: Room between frames.
 
     Returns:
-        tuple[Figure, np.ndarray]: The figure and its axes, (rows, columns).
+        The figure and its axes, (rows, columns).
     """
     height = width * frame_shape[0] / frame_shape[1]
     whole_width = left + num_columns * width + (num_columns - 1) * gap + right
@@ -115,12 +115,12 @@ def draw_frame(runs: Sequence[SavedRun], index: int, title: str) -> np.ndarray:
     """Draw a frame with what each run detects in it, side by side.
 
     Args:
-        runs (Sequence[SavedRun]): Predictions and ground truth.
-        index (int): Which frame.
-        title (str): What to write above it, after the name of the run.
+        runs: Predictions and ground truth.
+        index: Which frame.
+        title: What to write above it, after the name of the run.
 
     Returns:
-        np.ndarray: Picture (H, W, 3), BGR, larger than the frame.
+        Picture (H, W, 3), BGR, larger than the frame.
     """
     shape = load_frame(str(runs[0].img_paths[index])).shape
     figure, axes = panels(1, len(runs), shape, FRAME_WIDTH)
@@ -133,14 +133,14 @@ def draw_frame(runs: Sequence[SavedRun], index: int, title: str) -> np.ndarray:
     return np.asarray(canvas.buffer_rgba())[..., 2::-1].copy()
 
 
-def choose_frames(kinds: Sequence[Optional[str]]) -> List[int]:
+def choose_frames(kinds: Sequence[str | None]) -> list[int]:
     """Frames for a sheet: one of each deterioration, or what there is.
 
     Args:
-        kinds (Sequence[str, optional]): What is wrong with each frame of the clip.
+        kinds: What is wrong with each frame of the clip.
 
     Returns:
-        list[int]: At most :data:`NUM_COLUMNS` frames in their order.
+        At most :data:`NUM_COLUMNS` frames in their order.
     """
     first = {kind: t for t, kind in reversed(list(enumerate(kinds))) if kind}
     frames = list(first.values())
@@ -156,12 +156,12 @@ def draw_sheet(
     """Draw frames of a clip in columns, what each run detects there in a row.
 
     Args:
-        runs (Sequence[SavedRun]): Predictions and ground truth.
-        indices (Sequence[int]): Which frames.
-        titles (Sequence[str]): What to write above each.
+        runs: Predictions and ground truth.
+        indices: Which frames.
+        titles: What to write above each.
 
     Returns:
-        Figure: The sheet, with a legend beside the frames.
+        The sheet, with a legend beside the frames.
     """
     shape = load_frame(str(runs[0].img_paths[indices[0]])).shape
     figure, axes = panels(
@@ -201,10 +201,10 @@ def draw_clip(
     """Write ``frames/*.jpg``, ``video.mp4`` and ``sheet.png`` of a val clip.
 
     Args:
-        runs (Sequence[SavedRun]): Predictions on the same frames, and ground truth.
-        data_root (str): Folder that the generator wrote.
-        video (str): Name of the clip, as ``ILSVRC2015_val_00000000``.
-        out_dir (str): Where to write.
+        runs: Predictions on the same frames, and ground truth.
+        data_root: Folder that the generator wrote.
+        video: Name of the clip, as ``ILSVRC2015_val_00000000``.
+        out_dir: Where to write.
 
     Raises:
         ValueError: There is no such clip.
@@ -236,7 +236,7 @@ def draw_clip(
     save_figure(sheet, osp.join(out_dir, 'sheet.png'))
 
 
-def main(argv: Optional[List[str]] = None) -> None:
+def main(argv: list[str] | None = None) -> None:
     """Run the command line."""
     parser = argparse.ArgumentParser(
         prog='python -m projects.tiny_vid.pictures',

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import argparse
 import os.path as osp
-from typing import Dict, List, Optional, Sequence, Tuple
+from typing import Sequence
 
 import stpn_plugin  # noqa: F401 (before torch, for what it sets in the environment)
 
@@ -37,15 +37,14 @@ DRAWS = 16  # samples of each video
 STEPS = 600
 
 
-def load_videos(dataset: ConfigDict) -> Tuple[np.ndarray, Tensor]:
+def load_videos(dataset: ConfigDict) -> tuple[np.ndarray, Tensor]:
     """Load all frames of a data set.
 
     Args:
-        dataset (ConfigDict): Config of the data set.
+        dataset: Config of the data set.
 
     Returns:
-        tuple[np.ndarray, Tensor]: Frames (V, T, H, W, 3) uint8, BGR, and the classes
-        (V,) of the videos.
+        Frames (V, T, H, W, 3) uint8, BGR, and the classes (V,) of the videos.
     """
     coco = CocoVID(osp.join(dataset.data_root, dataset.ann_file))
     names = list(dataset.metainfo.CLASSES)
@@ -67,12 +66,12 @@ def extract(
     """Mean features of the last stage.
 
     Args:
-        backbone (nn.Module): The backbone.
-        frames (np.ndarray): (V, T, H, W, 3) uint8, BGR.
-        preprocessor (ConfigDict): Config with ``mean`` and ``std``, RGB.
+        backbone: The backbone.
+        frames: (V, T, H, W, 3) uint8, BGR.
+        preprocessor: Config with ``mean`` and ``std``, RGB.
 
     Returns:
-        Tensor: (V, T, C).
+        (V, T, C).
     """
     normalize = ImgDataPreprocessor(
         mean=preprocessor.mean, std=preprocessor.std, bgr_to_rgb=True
@@ -94,18 +93,17 @@ def draw(feats: Tensor, count: int, rng: torch.Generator) -> Tensor:
 
 
 def probe(
-    train: Tuple[Tensor, Tensor], val: Tuple[Tensor, Tensor], count: int
+    train: tuple[Tensor, Tensor], val: tuple[Tensor, Tensor], count: int
 ) -> float:
     """Accuracy of a linear classifier on means over ``count`` frames of a video.
 
     Args:
-        train (tuple[Tensor, Tensor]): Features (V, T, C) and classes (V,) of the
-            videos to fit it on.
-        val (tuple[Tensor, Tensor]): The same, of those to score it on.
-        count (int): Number of frames, at most T.
+        train: Features (V, T, C) and classes (V,) of the videos to fit it on.
+        val: The same, of those to score it on.
+        count: Number of frames, at most T.
 
     Returns:
-        float: Share of val samples whose class is told.
+        Share of val samples whose class is told.
     """
     rng = torch.Generator().manual_seed(0)
     feats, wanted = (draw(each[0], count, rng) for each in (train, val))
@@ -124,12 +122,12 @@ def probe(
     return (linear(wanted).argmax(1) == answers).float().mean().item()
 
 
-def probe_checkpoints(cfg: Config, paths: Sequence[str]) -> Dict[str, List[float]]:
+def probe_checkpoints(cfg: Config, paths: Sequence[str]) -> dict[str, list[float]]:
     """Accuracies by checkpoint, one for each of :data:`NUM_FRAMES`.
 
     Args:
-        cfg (Config): Config of a detector of tiny_vid.
-        paths (Sequence[str]): Checkpoints of that detector or of its backbone.
+        cfg: Config of a detector of tiny_vid.
+        paths: Checkpoints of that detector or of its backbone.
     """
     datasets = (cfg.train_dataloader.dataset.datasets[0], cfg.val_dataloader.dataset)
     videos = [load_videos(dataset) for dataset in datasets]
@@ -147,7 +145,7 @@ def probe_checkpoints(cfg: Config, paths: Sequence[str]) -> Dict[str, List[float
     return found
 
 
-def main(argv: Optional[List[str]] = None) -> None:
+def main(argv: list[str] | None = None) -> None:
     """Run the command line."""
     parser = argparse.ArgumentParser(description=__doc__.split('\n')[0])
     parser.add_argument('config', help='config of a detector of tiny_vid')

@@ -13,7 +13,7 @@ from __future__ import annotations
 import argparse
 import json
 import os.path as osp
-from typing import Dict, List, Optional, Sequence
+from typing import Sequence
 
 import numpy as np
 from mmengine.config import Config
@@ -30,17 +30,15 @@ MARKER = 'tiny_vid.json'
 NUM_GUESSES = 10
 
 
-def deteriorations(
-    data_root: str, img_paths: Sequence[Optional[str]]
-) -> List[Optional[str]]:
+def deteriorations(data_root: str, img_paths: Sequence[str | None]) -> list[str | None]:
     """Look up what is wrong with val frames.
 
     Args:
-        data_root (str): Folder that the generator wrote.
-        img_paths (Sequence[str]): Files of val frames.
+        data_root: Folder that the generator wrote.
+        img_paths: Files of val frames.
 
     Returns:
-        list[Optional[str]]: The kind of deterioration of each frame, or None.
+        The kind of deterioration of each frame, or None.
 
     Raises:
         FileNotFoundError: The folder is none of the generator's.
@@ -55,12 +53,12 @@ def deteriorations(
     return found
 
 
-def ap50(run: SavedRun, frames: Optional[np.ndarray] = None) -> Dict[str, float]:
+def ap50(run: SavedRun, frames: np.ndarray | None = None) -> dict[str, float]:
     """AP50 in percent by motion speed: ``all``, ``fast``, ``medium``, ``slow``.
 
     Args:
-        run (SavedRun): Predictions and ground truth.
-        frames (np.ndarray, optional): (number of frames,) bool, which to score.
+        run: Predictions and ground truth.
+        frames: (number of frames,) bool, which to score.
     """
     picks = range(len(run.gts)) if frames is None else np.flatnonzero(frames)
     scores = vid_motion_ap(
@@ -79,17 +77,17 @@ def guess(run: SavedRun, seed: int) -> SavedRun:
     return run._replace(dets=dets)
 
 
-def score(run: SavedRun, data_root: str) -> Dict[str, float]:
+def score(run: SavedRun, data_root: str) -> dict[str, float]:
     """AP50 in percent of a run.
 
     Args:
-        run (SavedRun): Predictions on the val videos, and ground truth.
-        data_root (str): Folder that the generator wrote.
+        run: Predictions on the val videos, and ground truth.
+        data_root: Folder that the generator wrote.
 
     Returns:
-        dict[str, float]: ``all``, ``fast``, ``medium``, ``slow``; ``sharp`` and
-        ``deteriorated``, on these frames alone; and ``guess``, of boxes with
-        classes drawn at random, the mean of ten draws.
+        ``all``, ``fast``, ``medium``, ``slow``; ``sharp`` and ``deteriorated``, on
+        these frames alone; and ``guess``, of boxes with classes drawn at random, the
+        mean of ten draws.
     """
     kinds = deteriorations(data_root, run.img_paths)
     bad = np.array([kind is not None for kind in kinds])
@@ -102,11 +100,11 @@ def score(run: SavedRun, data_root: str) -> Dict[str, float]:
     )
 
 
-def print_scores(scores: Dict[str, Dict[str, float]]) -> None:
+def print_scores(scores: dict[str, dict[str, float]]) -> None:
     """Print scores as a table, a row for each run.
 
     Args:
-        scores (dict[str, dict[str, float]]): Scores by name of the run.
+        scores: Scores by name of the run.
     """
     columns = list(next(iter(scores.values())))
     rows = [['run', *columns]]
@@ -116,7 +114,7 @@ def print_scores(scores: Dict[str, Dict[str, float]]) -> None:
     print(text_table(rows))
 
 
-def main(argv: Optional[List[str]] = None) -> None:
+def main(argv: list[str] | None = None) -> None:
     """Run the command line."""
     parser = argparse.ArgumentParser(description=__doc__.split('\n')[0])
     parser.add_argument('config', help='config of the test run')

@@ -14,7 +14,7 @@ import argparse
 import os
 import os.path as osp
 from glob import escape, glob
-from typing import Dict, List, Optional, Sequence
+from typing import Sequence
 
 import numpy as np
 import torch
@@ -27,19 +27,19 @@ CLASSES = 'classes'  # beside the weights: names in the order of the labels
 MAX_BYTES = 5 * 10**6 // 2  # of a file, before compression
 
 
-def pack(checkpoint: str, folder: str = FOLDER) -> List[str]:
+def pack(checkpoint: str, folder: str = FOLDER) -> list[str]:
     """Write the weights of a checkpoint as files ``detector_<number>.npz``.
 
     Args:
-        checkpoint (str): Checkpoint of mmengine's runner.
-        folder (str): Where to write, in place of what was there. Defaults to where the
-            demo reads.
+        checkpoint: Checkpoint of mmengine's runner.
+        folder: Where to write, in place of what was there. Defaults to where the demo
+            reads.
 
     Returns:
-        list[str]: The files.
+        The files.
     """
     weights, meta, _ = read_checkpoint(checkpoint)
-    parts: List[Dict[str, np.ndarray]] = [
+    parts: list[dict[str, np.ndarray]] = [
         {CLASSES: np.array(meta['dataset_meta']['CLASSES'])}
     ]
     for name, weight in weights.items():
@@ -62,8 +62,8 @@ def unpack(checkpoint: str, folder: str = FOLDER) -> None:
     """Write a checkpoint, with weights in single precision, from packed weights.
 
     Args:
-        checkpoint (str): File to write.
-        folder (str): What :func:`pack` wrote. Defaults to what is in the repository.
+        checkpoint: File to write.
+        folder: What :func:`pack` wrote. Defaults to what is in the repository.
 
     Raises:
         FileNotFoundError: The folder has no weights.
@@ -74,7 +74,7 @@ def unpack(checkpoint: str, folder: str = FOLDER) -> None:
             f'{folder} has no detector_*.npz; python -m projects.tiny_vid.make_weights '
             'makes them'
         )
-    arrays: Dict[str, np.ndarray] = {}
+    arrays: dict[str, np.ndarray] = {}
     for path in paths:
         with np.load(path, allow_pickle=False) as part:
             arrays.update(part)
@@ -87,11 +87,11 @@ def unpack(checkpoint: str, folder: str = FOLDER) -> None:
     write_checkpoint(checkpoint, weights, dict(dataset_meta=dict(CLASSES=classes)))
 
 
-def _files(folder: str) -> List[str]:
+def _files(folder: str) -> list[str]:
     return sorted(glob(osp.join(escape(folder), 'detector_*.npz')))
 
 
-def main(argv: Optional[Sequence[str]] = None) -> None:
+def main(argv: Sequence[str] | None = None) -> None:
     """Run the command line."""
     parser = argparse.ArgumentParser(
         prog='python -m projects.tiny_vid.weights',

@@ -16,7 +16,7 @@ import re
 import signal
 import threading
 from types import TracebackType
-from typing import Dict, Iterator, List, Optional, Sequence, Tuple, Type
+from typing import Iterator, Sequence
 
 import cv2
 import mmcv
@@ -51,7 +51,7 @@ def found_objects(result: TrackDataSample) -> InstanceData:
 def select_detections(
     result: TrackDataSample,
     score_thr: float = 0.0,
-    labels: Optional[Sequence[int]] = None,
+    labels: Sequence[int] | None = None,
 ) -> TrackDataSample:
     """Select detections, or tracks, by score and class.
 
@@ -145,9 +145,9 @@ class ResultWriter:
 
     def __exit__(
         self,
-        error_type: Optional[Type[BaseException]],
-        error: Optional[BaseException],
-        traceback: Optional[TracebackType],
+        error_type: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
     ) -> None:
         if error is None or isinstance(error, (VideoError, KeyboardInterrupt)):
             self.close()
@@ -282,8 +282,8 @@ class CocoWriter(TextWriter):
     def __init__(self, path: str, classes: Sequence[str], video_name: str) -> None:
         super().__init__(path)
         self.video_name = video_name
-        self._image: Dict = {}
-        self._file_names: List[str] = []
+        self._image: dict = {}
+        self._file_names: list[str] = []
         self._num_detections = 0
         categories = [dict(id=i, name=name) for i, name in enumerate(classes, 1)]
         self._file.write(f'{{"categories": {json.dumps(categories)},\n"annotations": [')
@@ -344,7 +344,7 @@ class VideoWriter(FileWriter):
         super().__init__(path)
         self.fps = fps
         self._fourcc = cv2.VideoWriter.fourcc(*CODECS[suffix])
-        self._video: Optional[cv2.VideoWriter] = None
+        self._video: cv2.VideoWriter | None = None
 
     def _write(self, image: np.ndarray, result: TrackDataSample) -> None:
         if self._video is None:
@@ -369,7 +369,7 @@ class VideoWriter(FileWriter):
             )
 
 
-def _rows(instances: InstanceData) -> Iterator[Tuple]:
+def _rows(instances: InstanceData) -> Iterator[tuple]:
     """Label, score, box and track id of each object; '' where there is no track."""
     labels = instances.labels.tolist()
     ids = instances['instances_id'].tolist() if 'instances_id' in instances else None
@@ -415,7 +415,7 @@ class FrameWriter(ResultWriter):
                 f'{path} holds frames already, and those of two videos would mix: '
                 'remove them, or give another folder'
             )
-        self._written: List[str] = []
+        self._written: list[str] = []
 
     def _write(self, image: np.ndarray, result: TrackDataSample) -> None:
         path = osp.join(self.path, f'{result.frame_id:06d}.jpg')
@@ -441,7 +441,7 @@ def _interrupts_waiting() -> Iterator[None]:
     if not is_main or not callable(handler):
         yield  # then nothing interrupts
         return
-    received: List[tuple] = []
+    received: list[tuple] = []
     signal.signal(signal.SIGINT, lambda *args: received.append(args))
     try:
         yield

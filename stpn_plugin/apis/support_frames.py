@@ -4,14 +4,10 @@ from __future__ import annotations
 
 from typing import (
     Any,
-    Dict,
     Iterable,
     Iterator,
-    List,
     NamedTuple,
-    Optional,
     Sequence,
-    Tuple,
 )
 
 from .video_io import (
@@ -28,8 +24,8 @@ from .video_io import (
 class JoiningFrames(NamedTuple):
     """Frames that join the support frames of a video."""
 
-    frame_ids: List[int]
-    frames: List[Frame]
+    frame_ids: list[int]
+    frames: list[Frame]
 
 
 class SpreadSupport:
@@ -73,7 +69,7 @@ class WindowSupport:
         length: None, it is not known before the end.
     """
 
-    length: Optional[int] = None
+    length: int | None = None
 
     def __init__(
         self, video: Iterable[FrameLike], frame_range: Sequence[int], stride: int
@@ -108,12 +104,12 @@ class _ReadAhead:
 
     def __init__(self, video: Iterable[FrameLike]) -> None:
         self._video = video
-        self._frames: Optional[Iterator[Frame]] = None
+        self._frames: Iterator[Frame] | None = None
         self._position = -1
-        self._last: Optional[Frame] = None
+        self._last: Frame | None = None
         self._length = len(video) if isinstance(video, Sequence) else None
 
-    def at_most(self, position: int) -> Tuple[int, Frame]:
+    def at_most(self, position: int) -> tuple[int, Frame]:
         """The frame at a position, or the last that can be read before it.
 
         Returns:
@@ -164,8 +160,8 @@ class _ReadAhead:
 
 
 def support_sampler(
-    dataset: Dict[str, Any], default_count: Optional[int]
-) -> Dict[str, Any]:
+    dataset: dict[str, Any], default_count: int | None
+) -> dict[str, Any]:
     """How a test data set samples support frames.
 
     Args:

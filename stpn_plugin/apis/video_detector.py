@@ -9,14 +9,10 @@ import threading
 from contextlib import contextmanager
 from typing import (
     Any,
-    Dict,
     Iterable,
     Iterator,
-    List,
     NamedTuple,
-    Optional,
     Sequence,
-    Tuple,
     TypeVar,
     Union,
 )
@@ -91,10 +87,10 @@ class VideoDetector:
 
     def __init__(
         self,
-        config: Union[str, Config],
-        checkpoint: Optional[str] = None,
-        device: Union[None, str, torch.device] = None,
-        amp: Union[bool, torch.dtype] = False,
+        config: str | Config,
+        checkpoint: str | None = None,
+        device: None | str | torch.device = None,
+        amp: bool | torch.dtype = False,
     ) -> None:
         cfg = config if isinstance(config, Config) else load_config(str(config))
         self.device = torch.device(device or get_device())
@@ -130,7 +126,7 @@ class VideoDetector:
         self,
         video: Video,
         batch_size: int = 1,
-        num_support_frames: Optional[int] = None,
+        num_support_frames: int | None = None,
         with_frames: bool = False,
     ) -> Iterator[Any]:
         """Detect in a whole video, as a test run of the config does.
@@ -188,7 +184,7 @@ class VideoDetector:
             self._detect_video(frames, batch_size, sampler), with_frames
         )
 
-    def stream(self, policy: Optional[PastSupport] = None) -> VideoStream:
+    def stream(self, policy: PastSupport | None = None) -> VideoStream:
         """Open a stream of frames that are detected as they come (online).
 
         Args:
@@ -212,7 +208,7 @@ class VideoDetector:
     def push(
         self,
         streams: Sequence[VideoStream],
-        frames: Sequence[Union[Frame, FrameLike]],
+        frames: Sequence[Frame | FrameLike],
     ) -> SampleList:
         """Detect in several streams at once, in one forward pass.
 
@@ -265,17 +261,15 @@ class VideoDetector:
             and not isinstance(self.model.support_policy, PastSupport)
         )
 
-    def _open_video(
-        self, policy: Optional[PastSupport] = None
-    ) -> Optional[SupportMemory]:
+    def _open_video(self, policy: PastSupport | None = None) -> SupportMemory | None:
         if not isinstance(self.model, VideoPrompting):
             return None
         return self.model.open_video(policy)
 
     def _detect_video(
-        self, video: Iterable[FrameLike], batch_size: int, sampler: Dict[str, Any]
-    ) -> Iterator[Tuple[Frame, TrackDataSample]]:
-        support: Union[None, SpreadSupport, WindowSupport] = None
+        self, video: Iterable[FrameLike], batch_size: int, sampler: dict[str, Any]
+    ) -> Iterator[tuple[Frame, TrackDataSample]]:
+        support: None | SpreadSupport | WindowSupport = None
         if self.reads_ahead:
             if sampler['method'] == 'test_with_adaptive_stride':
                 support = SpreadSupport(video, sampler['num_ref_imgs'])
@@ -303,8 +297,8 @@ class VideoDetector:
             yield from zip((frame for _, frame in batch), results)
 
     def _pack(
-        self, frames: List[Frame], frame_ids: List[int], length: Optional[int] = None
-    ) -> Dict[str, Any]:
+        self, frames: list[Frame], frame_ids: list[int], length: int | None = None
+    ) -> dict[str, Any]:
         """Run a frame, and perhaps support frames, through the test pipeline.
 
         Args:
@@ -330,18 +324,18 @@ class VideoDetector:
             data['video_length'] = [length] * len(frames)
         return self._pipeline(data)
 
-    def _preprocess(self, packed: Dict[str, Any]) -> Batch:
+    def _preprocess(self, packed: dict[str, Any]) -> Batch:
         return self.model.data_preprocessor(pseudo_collate([packed]), False)
 
     def _advance(
-        self, memory: Optional[SupportMemory], batch: Batch
-    ) -> Optional[SupportMemory]:
+        self, memory: SupportMemory | None, batch: Batch
+    ) -> SupportMemory | None:
         if memory is None:
             return None
         return self.model.advance(memory, batch['inputs'], batch['data_samples'][0])
 
     def _predict(
-        self, batches: List[Batch], memories: List[Optional[SupportMemory]]
+        self, batches: list[Batch], memories: list[SupportMemory | None]
     ) -> SampleList:
         results = self.model.predict_frames(batches, memories)
         return [result.cpu() for result in results]
@@ -367,9 +361,9 @@ class StreamState(NamedTuple):
         shape: (H, W, 3) of its frames, None before the first.
     """
 
-    memory: Optional[SupportMemory]
+    memory: SupportMemory | None
     num_frames: int = 0
-    shape: Optional[Tuple[int, ...]] = None
+    shape: tuple[int, ...] | None = None
 
 
 class VideoStream:
@@ -395,7 +389,7 @@ class VideoStream:
         """int: Number of frames seen."""
         return self.state.num_frames
 
-    def push(self, frame: Union[Frame, FrameLike]) -> TrackDataSample:
+    def push(self, frame: Frame | FrameLike) -> TrackDataSample:
         """Detect in the next frame.
 
         Args:
@@ -439,18 +433,18 @@ def _opened(video: Video) -> Iterable[FrameLike]:
 
 
 def _pairs_or_results(
-    pairs: Iterable[Tuple[Frame, TrackDataSample]], with_frames: bool
+    pairs: Iterable[tuple[Frame, TrackDataSample]], with_frames: bool
 ) -> Iterator[Any]:
     if with_frames:
         return ((frame.image, result) for frame, result in pairs)
     return (result for _, result in pairs)
 
 
-def _batches(items: Iterable[T], size: int) -> Iterator[List[T]]:
+def _batches(items: Iterable[T], size: int) -> Iterator[list[T]]:
     """Lists of ``size`` items. What came before an exception is given first."""
     if size < 1:
         raise ValueError(f'batch_size must be >= 1, got {size}')
-    batch: List[T] = []
+    batch: list[T] = []
     try:
         for item in items:
             batch.append(item)
@@ -465,9 +459,7 @@ def _batches(items: Iterable[T], size: int) -> Iterator[List[T]]:
         yield batch
 
 
-def _amp_dtype(
-    amp: Union[bool, torch.dtype], device: torch.device
-) -> Optional[torch.dtype]:
+def _amp_dtype(amp: bool | torch.dtype, device: torch.device) -> torch.dtype | None:
     if amp is False:
         return None
     if amp is True:
@@ -498,7 +490,7 @@ def has_operators_for(dtype: torch.dtype, device: torch.device) -> bool:
     return True
 
 
-def _frame_pipeline(transforms: Sequence[Dict[str, Any]]) -> Tuple[Compose, bool]:
+def _frame_pipeline(transforms: Sequence[dict[str, Any]]) -> tuple[Compose, bool]:
     """The test pipeline for lists of frames that are in memory.
 
     Args:
@@ -527,5 +519,5 @@ def _frame_pipeline(transforms: Sequence[Dict[str, Any]]) -> Tuple[Compose, bool
     return Compose([broadcast, *rest]), to_float32
 
 
-def _name(transform: Dict[str, Any]) -> str:
+def _name(transform: dict[str, Any]) -> str:
     return transform['type'].split('.')[-1]

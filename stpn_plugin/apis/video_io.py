@@ -9,14 +9,10 @@ import re
 import time
 from typing import (
     Any,
-    Dict,
     Iterable,
     Iterator,
-    List,
     NamedTuple,
-    Optional,
     Sequence,
-    Tuple,
     Union,
 )
 
@@ -37,7 +33,7 @@ class Frame(NamedTuple):
     """A frame of a video."""
 
     image: np.ndarray  # (H, W, 3), BGR, uint8
-    path: Optional[str] = None
+    path: str | None = None
 
 
 class VideoFile:
@@ -56,7 +52,7 @@ class VideoFile:
         VideoError: It is no video, or is damaged at its start.
     """
 
-    def __init__(self, path: Union[str, os.PathLike[str]]) -> None:
+    def __init__(self, path: str | os.PathLike[str]) -> None:
         self.path = os.fspath(path)
         if not osp.isfile(self.path):
             raise FileNotFoundError(f'video {self.path} does not exist')
@@ -112,7 +108,7 @@ class LiveVideo:
             seconds.
 
     Attributes:
-        fps (float, optional): Frames per second, if the source tells.
+        fps: Frames per second, if the source tells.
         num_frames (int): Number of frames read.
 
     Raises:
@@ -121,7 +117,7 @@ class LiveVideo:
 
     length = None
 
-    def __init__(self, source: Union[int, str], timeout: float = 30.0) -> None:
+    def __init__(self, source: int | str, timeout: float = 30.0) -> None:
         self.source = source
         self.num_frames = 0
         self._timeout = timeout
@@ -139,7 +135,7 @@ class LiveVideo:
             )
         if not self._capture.isOpened():
             raise VideoError(f'{self._name} cannot be opened')
-        self.fps: Optional[float] = self._capture.get(cv2.CAP_PROP_FPS) or None
+        self.fps: float | None = self._capture.get(cv2.CAP_PROP_FPS) or None
         self._announced = int(self._capture.get(cv2.CAP_PROP_FRAME_COUNT))
 
     def __iter__(self) -> Iterator[np.ndarray]:
@@ -185,7 +181,7 @@ def _least_length(announced: int) -> float:
     return announced - max(2, 0.02 * announced)
 
 
-def open_video(source: Union[int, str, os.PathLike[str]]) -> Iterable[FrameLike]:
+def open_video(source: int | str | os.PathLike[str]) -> Iterable[FrameLike]:
     """Find out what kind of video a name stands for.
 
     Args:
@@ -244,7 +240,7 @@ def read_frames(video: Iterable[FrameLike]) -> Iterator[Frame]:
 
 def pick_spread_frames(
     video: Iterable[FrameLike], count: int
-) -> Tuple[List[int], List[Frame], int]:
+) -> tuple[list[int], list[Frame], int]:
     """Pick frames from all over a video, as ``test_with_adaptive_stride`` does.
 
     A sequence is asked for these frames alone. Anything else is read from its
@@ -271,7 +267,7 @@ def pick_spread_frames(
             length, wanted = readable or length, spread(readable or length, count)
             picked, readable = _pick_from_sequence(video, wanted, length)
         return wanted, [picked[i] for i in wanted], length
-    lengths: List[int] = []
+    lengths: list[int] = []
     # The second time, its length is known, if it is the same.
     for _ in range(3):
         wanted = spread(length, count) if length else []
@@ -286,16 +282,16 @@ def pick_spread_frames(
     )
 
 
-def spread(length: int, count: int) -> List[int]:
+def spread(length: int, count: int) -> list[int]:
     """Positions of ``count`` frames from the first to the last of ``length``."""
     stride = (length - 1) / max(count - 1, 1)
     return [round(i * stride) for i in range(count)]
 
 
 def _pick_from_sequence(
-    video: Sequence[FrameLike], wanted: List[int], length: int
-) -> Tuple[Dict[int, Frame], int]:
-    picked: Dict[int, Frame] = {}
+    video: Sequence[FrameLike], wanted: list[int], length: int
+) -> tuple[dict[int, Frame], int]:
+    picked: dict[int, Frame] = {}
     for i in wanted:
         try:
             picked[i] = load_frame(video[i], i)
@@ -308,9 +304,9 @@ def _pick_from_sequence(
 
 
 def _pick_while_reading(
-    video: Iterable[FrameLike], wanted: List[int]
-) -> Tuple[Dict[int, Frame], int]:
-    picked: Dict[int, Frame] = {}
+    video: Iterable[FrameLike], wanted: list[int]
+) -> tuple[dict[int, Frame], int]:
+    picked: dict[int, Frame] = {}
     seen = 0
     try:
         for frame in read_frames(video):
@@ -323,13 +319,13 @@ def _pick_while_reading(
     return picked, seen
 
 
-def _expected_length(video: Any) -> Optional[int]:
+def _expected_length(video: Any) -> int | None:
     if hasattr(video, '__len__'):
         return len(video)
     return getattr(video, 'length', None)
 
 
-def load_frame(item: Union[Frame, FrameLike], frame_id: int) -> Frame:
+def load_frame(item: Frame | FrameLike, frame_id: int) -> Frame:
     """Read a frame, and check it.
 
     Raises:
@@ -354,7 +350,7 @@ def load_frame(item: Union[Frame, FrameLike], frame_id: int) -> Frame:
     return Frame(item, path)
 
 
-def check_size(frame: Frame, size: Tuple[int, ...], frame_id: int) -> None:
+def check_size(frame: Frame, size: tuple[int, ...], frame_id: int) -> None:
     """Raise a VideoError unless a frame has the shape of the frames before it."""
     if frame.image.shape != size:
         height, width = frame.image.shape[:2]
@@ -365,7 +361,7 @@ def check_size(frame: Frame, size: Tuple[int, ...], frame_id: int) -> None:
         )
 
 
-def _natural_key(name: str) -> List[Tuple[int, str]]:
+def _natural_key(name: str) -> list[tuple[int, str]]:
     parts = re.split(r'(\d+)', name)  # every second one is a number
     return [(int(p), '') if i % 2 else (-1, p) for i, p in enumerate(parts)]
 

@@ -31,15 +31,14 @@ def make_dataset(
     class; the others lie anywhere.
 
     Args:
-        num_frames (int): Number of frames.
-        num_boxes (int): About how many ground-truth boxes there are in all.
-        dets_per_frame (int): Number of detections in every frame.
-        num_videos (int): Number of videos.
-        seed (int): Seed of the random numbers.
+        num_frames: Number of frames.
+        num_boxes: About how many ground-truth boxes there are in all.
+        dets_per_frame: Number of detections in every frame.
+        num_videos: Number of videos.
+        seed: Seed of the random numbers.
 
     Returns:
-        tuple[list[dict], list[dict]]: Ground truth, with motion IoUs, and
-        detections of every frame.
+        Ground truth, with motion IoUs, and detections of every frame.
     """
     rng = np.random.default_rng(seed)
     per_frame = num_boxes / num_frames

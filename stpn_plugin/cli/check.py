@@ -77,11 +77,11 @@ def uses_of(cfg: Config, file: str) -> list[tuple[bool, tuple[str, ...]]]:
     """How data sets of a config use an annotation file.
 
     Args:
-        cfg (Config): The config.
-        file (str): The annotation file.
+        cfg: The config.
+        file: The annotation file.
 
     Returns:
-        list[tuple]: Whether they take it as videos, and keys that they need of images.
+        Whether they take it as videos, and keys that they need of images.
 
     Raises:
         ValueError: None of them uses it.

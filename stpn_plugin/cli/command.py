@@ -44,7 +44,7 @@ def argument(help: str, **how: Any) -> Any:
     """A field that is an argument without a name, in the order of the fields.
 
     Args:
-        help (str): What it is.
+        help: What it is.
         how: As for ``argparse``. ``nargs='?'`` makes it optional.
     """
     return dataclasses.field(default=None, metadata=dict(how, help=help))
@@ -61,11 +61,11 @@ def option(
     """A field that is an option with a value.
 
     Args:
-        help (str): What it is. The default is told by ``%(default)s``.
-        default (Any): Defaults to None.
-        flags (Sequence[str]): Its spellings, by default ``--`` and the field's name.
-        group (str, optional): Title of the group of options in the help.
-        exclusive (str, optional): Options of one such name exclude each other.
+        help: What it is. The default is told by ``%(default)s``.
+        default: Defaults to None.
+        flags: Its spellings, by default ``--`` and the field's name.
+        group: Title of the group of options in the help.
+        exclusive: Options of one such name exclude each other.
         how: As for ``argparse``.
     """
     metadata = dict(
@@ -115,9 +115,9 @@ class Command(Generic[O]):
     """A command: the function that its module offers as ``main``.
 
     Args:
-        doc (str, optional): What it does, the docstring of its module.
-        options (type): Dataclass of its options.
-        run (Callable): Does it; returns the exit status, by default 0.
+        doc: What it does, the docstring of its module.
+        options: Dataclass of its options.
+        run: Does it; returns the exit status, by default 0.
     """
 
     def __init__(
@@ -133,11 +133,11 @@ class Command(Generic[O]):
         """Run as a command line says, and tell of errors that are no bugs in one line.
 
         Args:
-            argv (Sequence[str], optional): Arguments, by default the process's.
-            prog (str, optional): Name of the program, by default the process's.
+            argv: Arguments, by default the process's.
+            prog: Name of the program, by default the process's.
 
         Returns:
-            int: Exit status: that of the command, or 2 after an error of the user.
+            Exit status: that of the command, or 2 after an error of the user.
 
         Raises:
             SystemExit: With status 2, if the arguments are wrong.

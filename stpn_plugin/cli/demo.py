@@ -6,7 +6,7 @@ import os.path as osp
 from contextlib import ExitStack
 from dataclasses import dataclass
 from itertools import combinations
-from typing import Any, Iterable, Iterator, List, Sequence, Tuple
+from typing import Any, Iterable, Iterator, Sequence
 
 import numpy as np
 
@@ -184,7 +184,7 @@ def check_outputs(options: Options, video: Iterable) -> None:
 
 def class_labels(
     names: Sequence[str] | None, classes: Sequence[str]
-) -> List[int] | None:
+) -> list[int] | None:
     """Labels of classes by their names, None for all.
 
     Raises:
@@ -202,10 +202,10 @@ def class_labels(
 
 def open_writers(
     options: Options, stack: ExitStack, classes: Sequence[str], fps: float
-) -> Tuple[List[ResultWriter], List[ResultWriter]]:
+) -> tuple[list[ResultWriter], list[ResultWriter]]:
     """Open the outputs: those that take pictures, and those that take numbers."""
-    pictures: List[ResultWriter] = []
-    tables: List[ResultWriter] = []
+    pictures: list[ResultWriter] = []
+    tables: list[ResultWriter] = []
     if options.out_video:
         pictures.append(stack.enter_context(VideoWriter(options.out_video, fps)))
     if options.out_frames:

@@ -67,11 +67,11 @@ def prepare_cfg(options: Options) -> Config:
     """Make a complete config.
 
     Args:
-        options (Options): The command line.
+        options: The command line.
 
     Returns:
-        Config: What the runner is to be built from. ``load_from`` names the
-        checkpoint, ``test_evaluator`` is a list.
+        What the runner is to be built from. ``load_from`` names the checkpoint,
+        ``test_evaluator`` is a list.
 
     Raises:
         FileNotFoundError: If the config or the checkpoint is missing.

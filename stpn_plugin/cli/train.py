@@ -38,10 +38,10 @@ def prepare_cfg(options: Options) -> Config:
     """Make a complete config.
 
     Args:
-        options (Options): The command line.
+        options: The command line.
 
     Returns:
-        Config: What the runner is to be built from.
+        What the runner is to be built from.
 
     Raises:
         FileNotFoundError: If the config or the checkpoint is missing.

@@ -36,11 +36,11 @@ class Fault(NamedTuple):
     """A fault of an annotation file.
 
     Attributes:
-        kind (FaultKind): Its kind.
-        text (str): What is wrong, and where in the file.
-        file (str): The annotation file.
-        video (str, optional): Name of the video with the fault, or its id.
-        image (str, optional): File name of the image with the fault, or its id.
+        kind: Its kind.
+        text: What is wrong, and where in the file.
+        file: The annotation file.
+        video: Name of the video with the fault, or its id.
+        image: File name of the image with the fault, or its id.
     """
 
     kind: FaultKind

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Dict, List
-
 #: WordNet id of every class, by name, in the order of mmtrack's
 #: ``ImagenetVIDDataset``.
-IMAGENET_VID_CLASSES: Dict[str, str] = {
+IMAGENET_VID_CLASSES: dict[str, str] = {
     'airplane': 'n02691156',
     'antelope': 'n02419796',
     'bear': 'n02131653',
@@ -40,7 +38,7 @@ IMAGENET_VID_CLASSES: Dict[str, str] = {
 }
 
 #: The same as categories of a CocoVID file.
-IMAGENET_VID_CATEGORIES: List[dict] = [
+IMAGENET_VID_CATEGORIES: list[dict] = [
     dict(id=i, name=name, encode_name=wnid)
     for i, (name, wnid) in enumerate(IMAGENET_VID_CLASSES.items(), 1)
 ]

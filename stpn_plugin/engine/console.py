@@ -20,7 +20,7 @@ def is_for_console(record: logging.LogRecord) -> bool:
     """Whether a message is for a person at the console, and not only for the log file.
 
     Args:
-        record (LogRecord): The message.
+        record: The message.
     """
     return LOG_FILE_ONLY.match(record.getMessage()) is None
 
@@ -29,7 +29,7 @@ def quiet_console(logger: logging.Logger) -> None:
     """Leave out on the console what only the log file needs.
 
     Args:
-        logger (Logger): A logger with handlers of its own, changed in place.
+        logger: A logger with handlers of its own, changed in place.
     """
     for handler in logger.handlers:
         if not isinstance(handler, logging.FileHandler):

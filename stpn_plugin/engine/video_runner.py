@@ -28,11 +28,11 @@ class VideoRunner(Runner):
         """Build a logger whose console leaves out what only its file needs.
 
         Args:
-            args (Any): As for mmengine's runner.
-            kwargs (Any): As for mmengine's runner.
+            args: As for mmengine's runner.
+            kwargs: As for mmengine's runner.
 
         Returns:
-            MMLogger: The logger.
+            The logger.
         """
         logger = super().build_logger(*args, **kwargs)
         quiet_console(logger)
@@ -42,11 +42,11 @@ class VideoRunner(Runner):
         """Build an evaluator.
 
         Args:
-            evaluator (dict | list | Evaluator): As for mmengine's runner. A dict with
-                a ``type`` of its own and ``metrics`` stays what it is.
+            evaluator: As for mmengine's runner. A dict with a ``type`` of its own and
+                ``metrics`` stays what it is.
 
         Returns:
-            Evaluator: The evaluator.
+            The evaluator.
         """
         if isinstance(evaluator, Evaluator) or (
             isinstance(evaluator, dict) and {'type', 'metrics'} <= evaluator.keys()
@@ -59,10 +59,10 @@ def build_runner(cfg: Config) -> Runner:
     """Build the runner that a config asks for.
 
     Args:
-        cfg (Config): A complete config.
+        cfg: A complete config.
 
     Returns:
-        Runner: The runner, with its distributed environment set up.
+        The runner, with its distributed environment set up.
     """
     register_all_modules(init_default_scope=False)
     cfg.custom_hooks = with_class_check(cfg.get('custom_hooks'))

@@ -36,14 +36,14 @@ def select_evaluators(
     """Choose evaluators by what they measure.
 
     Args:
-        evaluators (Sequence[dict]): Evaluators of the config. One that a name asks
-            for keeps its options.
-        names (Sequence[str]): Keys of :data:`EVALUATOR_OF`.
-        dataset (dict): Config of the test dataset. A new evaluator is given its
-            annotation file, if no other evaluator has one.
+        evaluators: Evaluators of the config. One that a name asks for keeps its
+            options.
+        names: Keys of :data:`EVALUATOR_OF`.
+        dataset: Config of the test dataset. A new evaluator is given its annotation
+            file, if no other evaluator has one.
 
     Returns:
-        list[dict]: One evaluator for each metric type that the names ask for.
+        One evaluator for each metric type that the names ask for.
 
     Raises:
         ValueError: If a name is unknown.
@@ -66,14 +66,13 @@ def format_only_evaluator(
     """Get an evaluator that writes result files and does not evaluate.
 
     Args:
-        evaluators (Sequence[dict]): Evaluators of the config.
-        dataset (dict): Config of the test dataset.
-        outfile_prefix (str): Path of the files without their endings. One that the
-            config gives to the evaluator wins.
+        evaluators: Evaluators of the config.
+        dataset: Config of the test dataset.
+        outfile_prefix: Path of the files without their endings. One that the config
+            gives to the evaluator wins.
 
     Returns:
-        dict: ``VIDMotionMetric``, which writes both ILSVRC's submission format and
-        COCO's.
+        ``VIDMotionMetric``, which writes both ILSVRC's submission format and COCO's.
     """
     evaluator = _find(evaluators, 'VIDMotionMetric', dataset)
     evaluator['format_only'] = True
@@ -86,12 +85,12 @@ def set_options(evaluators: Sequence[dict], options: dict[str, Any]) -> list[dic
     """Set options of evaluators.
 
     Args:
-        evaluators (Sequence[dict]): Evaluators to configure.
-        options (dict[str, Any]): Arguments of their constructors. Each goes to all
-            evaluators that have it.
+        evaluators: Evaluators to configure.
+        options: Arguments of their constructors. Each goes to all evaluators that have
+            it.
 
     Returns:
-        list[dict]: The evaluators with these options.
+        The evaluators with these options.
 
     Raises:
         ValueError: If no evaluator has one of the options.

@@ -16,13 +16,12 @@ class VIDGroundTruth(NamedTuple):
     """Images of a CocoVID file and what is in them.
 
     Attributes:
-        image_ids (list[int]): Ids of the images, in the order of the file.
-        category_ids (list[int]): Category id of every class.
-        gts (list[dict], optional): Per image ``bboxes`` (n, 4) float32 as
-            ``x1, y1, x2, y2``, ``labels`` (n, ), ``motion_ious`` (n, ) and
-            ``has_objects``: whether the file has any annotation of the image, also
-            one that is not evaluated. None if the file has no annotations at all,
-            as that of a test set.
+        image_ids: Ids of the images, in the order of the file.
+        category_ids: Category id of every class.
+        gts: Per image ``bboxes`` (n, 4) float32 as ``x1, y1, x2, y2``, ``labels`` (n,
+            ), ``motion_ious`` (n, ) and ``has_objects``: whether the file has any
+            annotation of the image, also one that is not evaluated. None if the file
+            has no annotations at all, as that of a test set.
     """
 
     image_ids: list[int]
@@ -33,10 +32,10 @@ class VIDGroundTruth(NamedTuple):
         """Ground truth of some images, as it is in the whole file.
 
         Args:
-            image_ids (Collection[int]): Ids of the images, in any order.
+            image_ids: Ids of the images, in any order.
 
         Returns:
-            VIDGroundTruth: The images in the order of the file.
+            The images in the order of the file.
         """
         wanted = set(image_ids)
         rows = [
@@ -61,16 +60,15 @@ def load_vid_ground_truth(
     all of other categories, ``iscrowd`` or ``ignore``. Such an image adds nothing.
 
     Args:
-        ann_file (str): Path of the CocoVID file.
-        classes (Sequence[str]): Names of the classes, in the order of their
-            labels. Annotations of other categories and those marked
-            ``iscrowd`` or ``ignore`` are left out.
-        motion_iou_file (str | os.PathLike, optional): Path of the motion IoUs
-            published with FGFA, see :func:`load_motion_iou_mat`. By default they
-            are computed from the annotations.
+        ann_file: Path of the CocoVID file.
+        classes: Names of the classes, in the order of their labels. Annotations of
+            other categories and those marked ``iscrowd`` or ``ignore`` are left out.
+        motion_iou_file: Path of the motion IoUs published with FGFA, see
+            :func:`load_motion_iou_mat`. By default they are computed from the
+            annotations.
 
     Returns:
-        VIDGroundTruth: The images and their ground truth.
+        The images and their ground truth.
 
     Raises:
         FileNotFoundError: If a file does not exist.

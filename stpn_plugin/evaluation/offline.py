@@ -23,17 +23,16 @@ def evaluate_results(
     evaluators.
 
     Args:
-        cfg (Config): The config, for its ``test_evaluator`` and the classes of its
+        cfg: The config, for its ``test_evaluator`` and the classes of its
             ``test_dataloader.dataset``.
-        results (Sequence[dict]): Predictions of all images of the dataset, as
+        results: Predictions of all images of the dataset, as
             :func:`stpn_plugin.evaluation.load_results` reads them.
-        names (Sequence[str], optional): What to evaluate, see
-            :func:`select_evaluators`. Defaults to the evaluators of the config.
-        options (dict[str, Any], optional): Options of the evaluators, see
-            :func:`set_options`.
+        names: What to evaluate, see :func:`select_evaluators`. Defaults to the
+            evaluators of the config.
+        options: Options of the evaluators, see :func:`set_options`.
 
     Returns:
-        dict[str, float]: The metrics.
+        The metrics.
 
     Raises:
         MetricError: If any of them failed. The error has what the others found.

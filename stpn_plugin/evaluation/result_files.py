@@ -24,12 +24,11 @@ def write_vid_submission(
     <xmax> <ymax>``.
 
     Args:
-        path (str): Path of the text file.
-        dets (Sequence[dict]): Detections of every frame in the order of the
-            challenge's list, which gives the frames their indices, from 1:
-            ``bboxes`` (n, 4) as ``x1, y1, x2, y2``, ``labels`` (n, ) and
-            ``scores`` (n, ).
-        class_ids (Sequence[int]): Class id of every label.
+        path: Path of the text file.
+        dets: Detections of every frame in the order of the challenge's list, which
+            gives the frames their indices, from 1: ``bboxes`` (n, 4) as ``x1, y1, x2,
+            y2``, ``labels`` (n, ) and ``scores`` (n, ).
+        class_ids: Class id of every label.
     """
     with whole_text(path) as file:
         for index, det in enumerate(dets, start=1):
@@ -49,11 +48,10 @@ def write_coco_json(
     """Write detections as a COCO results file.
 
     Args:
-        path (str): Path of the JSON file.
-        dets (Sequence[dict]): Detections of every image, see
-            :func:`write_vid_submission`.
-        image_ids (Sequence[int]): Id of every image.
-        category_ids (Sequence[int]): Category id of every label.
+        path: Path of the JSON file.
+        dets: Detections of every image, see :func:`write_vid_submission`.
+        image_ids: Id of every image.
+        category_ids: Category id of every label.
     """
     separator = '['
     # Image by image: a full validation set has millions of detections.
@@ -79,10 +77,10 @@ def load_results(path: str) -> list[dict]:
     Data elements and boxes of OpenMMLab become dicts and tensors.
 
     Args:
-        path (str): Path of the file. What it holds is told by its content.
+        path: Path of the file. What it holds is told by its content.
 
     Returns:
-        list[dict]: A prediction per image.
+        A prediction per image.
 
     Raises:
         FileNotFoundError: If there is no such file.

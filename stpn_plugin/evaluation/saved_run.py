@@ -18,16 +18,14 @@ class SavedRun(NamedTuple):
     """Predictions of a test run and what they should have been.
 
     Attributes:
-        name (str): What to call the run in figures.
-        classes (tuple[str, ...]): Names of the classes.
-        gts (list[dict]): Ground truth per image, in the order of the annotation file:
-            ``bboxes`` (n, 4) as ``x1, y1, x2, y2``, ``labels`` (n, ),
-            ``motion_ious`` (n, ) and ``has_objects``. If only a part of the file was
-            tested, of that part.
-        dets (list[dict]): Detections of the same images: ``bboxes`` (m, 4), ``labels``
-            (m, ) and ``scores`` (m, ).
-        img_paths (list[str | None]): Files of the images, where the predictions name
-            them.
+        name: What to call the run in figures.
+        classes: Names of the classes.
+        gts: Ground truth per image, in the order of the annotation file: ``bboxes`` (n,
+            4) as ``x1, y1, x2, y2``, ``labels`` (n, ), ``motion_ious`` (n, ) and
+            ``has_objects``. If only a part of the file was tested, of that part.
+        dets: Detections of the same images: ``bboxes`` (m, 4), ``labels`` (m, ) and
+            ``scores`` (m, ).
+        img_paths: Files of the images, where the predictions name them.
     """
 
     name: str
@@ -41,14 +39,13 @@ def load_saved_run(cfg: Config, results_file: str, name: str | None = None) -> S
     """Read predictions and their ground truth.
 
     Args:
-        cfg (Config): Config of the test run. Its ``VIDMotionMetric``, or else another
-            evaluator or the test dataset, names the annotation file.
-        results_file (str): File that ``tools/test.py --out`` wrote.
-        name (str, optional): What to call the run. Defaults to the name of the file
-            without its ending.
+        cfg: Config of the test run. Its ``VIDMotionMetric``, or else another evaluator
+            or the test dataset, names the annotation file.
+        results_file: File that ``tools/test.py --out`` wrote.
+        name: What to call the run. Defaults to the name of the file without its ending.
 
     Returns:
-        SavedRun: The run.
+        The run.
 
     Raises:
         FileNotFoundError: If a file does not exist.

@@ -18,8 +18,8 @@ class MetricError(RuntimeError):
     """One or more metrics failed.
 
     Attributes:
-        failures (dict[str, str]): What went wrong, by the name of the metric.
-        metrics (dict[str, float]): What the other metrics found.
+        failures: What went wrong, by the name of the metric.
+        metrics: What the other metrics found.
     """
 
     def __init__(self, failures: dict[str, str], metrics: dict[str, float]) -> None:
@@ -42,7 +42,7 @@ class VideoEvaluator(Evaluator):
     The others are computed and logged. Then all processes raise the same error.
 
     Args:
-        metrics (dict | BaseMetric | Sequence): As for mmengine's ``Evaluator``.
+        metrics: As for mmengine's ``Evaluator``.
     """
 
     def __init__(self, metrics: dict | BaseMetric | Sequence) -> None:
@@ -55,9 +55,8 @@ class VideoEvaluator(Evaluator):
         """Let each metric process a batch.
 
         Args:
-            data_samples (Sequence[BaseDataElement]): Predictions of the model, and the
-                ground truth.
-            data_batch (Any): What the model was given.
+            data_samples: Predictions of the model, and the ground truth.
+            data_batch: What the model was given.
 
         Raises:
             MetricError: If no metric is left. Among several processes all is said at
@@ -84,10 +83,10 @@ class VideoEvaluator(Evaluator):
         """Compute the metrics.
 
         Args:
-            size (int): Length of the data set.
+            size: Length of the data set.
 
         Returns:
-            dict[str, float]: What all metrics found, by name.
+            What all metrics found, by name.
 
         Raises:
             MetricError: If a metric failed in any of the processes.

@@ -21,10 +21,10 @@ def check_num_classes(model: nn.Module, classes: Sequence[str] | None) -> None:
     too high for it, and its labels then mean nothing.
 
     Args:
-        model (nn.Module): The model, also wrapped for several processes: a video model
-            with a ``detector``, which alone counts then, or an image detector.
-        classes (Sequence[str], optional): Names of the classes, in the order of their
-            labels. Nothing is checked without.
+        model: The model, also wrapped for several processes: a video model with a
+            ``detector``, which alone counts then, or an image detector.
+        classes: Names of the classes, in the order of their labels. Nothing is checked
+            without.
 
     Raises:
         ValueError: If ``num_classes`` of a head is not the number of the classes. The
@@ -73,11 +73,10 @@ def checkpoint_classes(checkpoint: Mapping[str, Any]) -> tuple[str, ...] | None:
     """Look up the class names that a model was trained on.
 
     Args:
-        checkpoint (Mapping): Content of a checkpoint.
+        checkpoint: Content of a checkpoint.
 
     Returns:
-        tuple[str, ...], optional: Names in the order of the labels, if the checkpoint
-        has any.
+        Names in the order of the labels, if the checkpoint has any.
     """
     meta = checkpoint.get('meta') or {}
     # mmdet 2 had them in the meta itself.
@@ -95,11 +94,10 @@ def check_class_names(
     annotations may call one class by two names.
 
     Args:
-        trained (Sequence[str], optional): Classes of the checkpoint, see
-            :func:`checkpoint_classes`. Nothing is checked without.
-        classes (Sequence[str], optional): Classes of the dataset. Nothing is checked
-            without.
-        checkpoint (str): What to call the checkpoint in messages.
+        trained: Classes of the checkpoint, see :func:`checkpoint_classes`. Nothing is
+            checked without.
+        classes: Classes of the dataset. Nothing is checked without.
+        checkpoint: What to call the checkpoint in messages.
 
     Raises:
         ValueError: If their numbers differ, or only their order.

@@ -16,7 +16,7 @@ class FreezingMixin(nn.Module):
     part to what comes before it, such as prompts that enter a frozen backbone.
 
     Attributes:
-        frozen_modules (tuple[str, ...]): Dotted names of the frozen parts.
+        frozen_modules: Dotted names of the frozen parts.
     """
 
     frozen_modules: tuple[str, ...] = ()
@@ -30,8 +30,8 @@ class FreezingMixin(nn.Module):
         which parameters are trained, and fails if later there are fewer.
 
         Args:
-            module (str | Sequence[str]): Dotted names of the parts, such as
-                ``detector`` or ``detector.backbone``.
+            module: Dotted names of the parts, such as ``detector`` or
+                ``detector.backbone``.
 
         Raises:
             AttributeError: If there is no such part.
@@ -59,7 +59,7 @@ def heads_for_loss(module: nn.Module) -> Iterator[None]:
     is wanted; the layers in it, its dropout and norms, stay in eval mode.
 
     Args:
-        module (nn.Module): A detector.
+        module: A detector.
     """
     heads = [m for m in module.modules() if hasattr(m, 'loss') and not m.training]
     for head in heads:

@@ -15,14 +15,13 @@ def category_ids(
     order of the categories in an annotation file.
 
     Args:
-        categories (Iterable[Mapping]): Categories of a COCO or CocoVID file, each with
-            ``id`` and ``name``. Those that are none of the classes do not matter.
-        classes (Sequence[str]): Names of the classes, in the order of their labels, or
-            one name.
-        source (str): What to call the file in messages.
+        categories: Categories of a COCO or CocoVID file, each with ``id`` and ``name``.
+            Those that are none of the classes do not matter.
+        classes: Names of the classes, in the order of their labels, or one name.
+        source: What to call the file in messages.
 
     Returns:
-        list[int]: The category id of every class, in the order of the classes.
+        The category id of every class, in the order of the classes.
 
     Raises:
         ValueError: If a class is in no category or in several, or is given twice. The
@@ -61,10 +60,10 @@ def classes_in(metainfo: Mapping[str, Any] | None) -> tuple[str, ...] | None:
     """Look up class names in the metainfo of a dataset.
 
     Args:
-        metainfo (Mapping, optional): Metainfo, also that in a checkpoint.
+        metainfo: Metainfo, also that in a checkpoint.
 
     Returns:
-        tuple[str, ...], optional: Names in the order of their labels, if it has any.
+        Names in the order of their labels, if it has any.
     """
     metainfo = metainfo or {}
     # mmdet renamed the key.

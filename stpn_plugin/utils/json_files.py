@@ -13,8 +13,8 @@ def write_json(path: PathLike, value: Any) -> None:
     """Write numbers to a JSON file, whole or not at all.
 
     Args:
-        path (PathLike): Path of the file. Missing folders are made.
-        value (Any): Dicts, lists and what JSON has. Numbers that are not finite become
+        path: Path of the file. Missing folders are made.
+        value: Dicts, lists and what JSON has. Numbers that are not finite become
             ``null``: JSON has none, and most readers refuse Python's ``NaN``.
 
     Raises:

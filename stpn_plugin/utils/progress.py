@@ -17,8 +17,8 @@ class ProgressBar(tqdm):
     tqdm draws its bar over itself ten times a second, which a log file keeps all.
 
     Args:
-        args (Any): As for tqdm.
-        kwargs (Any): As for tqdm.
+        args: As for tqdm.
+        kwargs: As for tqdm.
     """
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
@@ -32,10 +32,10 @@ class ProgressBar(tqdm):
         """How tqdm writes the state of the bar to a file.
 
         Args:
-            file (TextIO): Where to write.
+            file: Where to write.
 
         Returns:
-            Callable[[str], None]: Writes a state.
+            Writes a state.
         """
         if _is_terminal(file):
             return tqdm.status_printer(file)

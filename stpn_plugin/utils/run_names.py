@@ -10,13 +10,12 @@ def name_runs(paths: Sequence[str], names: Sequence[str] | None = None) -> list[
     """Names for runs that differ, as figures and tables tell runs by their names.
 
     Args:
-        paths (Sequence[str]): File or folder of every run.
-        names (Sequence[str], optional): Names that the user gave. Defaults to as many
-            last parts of the paths as it takes to tell them apart, without the ending
-            of a file.
+        paths: File or folder of every run.
+        names: Names that the user gave. Defaults to as many last parts of the paths as
+            it takes to tell them apart, without the ending of a file.
 
     Returns:
-        list[str]: A name for each path.
+        A name for each path.
 
     Raises:
         ValueError: If there are not as many names as paths, if two names are equal, or

@@ -18,11 +18,10 @@ class RecordedAttention(NamedTuple):
     """Attention at the last call of every module, on the CPU.
 
     Attributes:
-        support (dict[str, Tensor]): For every attention prompt predictor, by its name
-            in the model, what the prompts look at: (B, P, T, h, w), the mean over the
-            heads, with sum 1 for each prompt.
-        patches (dict[tuple[int, int], PatchAttention]): For every prompted block, by
-            (stage, block), what the patches look at.
+        support: For every attention prompt predictor, by its name in the model, what
+            the prompts look at: (B, P, T, h, w), the mean over the heads, with sum 1
+            for each prompt.
+        patches: For every prompted block, by (stage, block), what the patches look at.
     """
 
     support: dict[str, Tensor]
@@ -37,11 +36,11 @@ def record_attention(model: nn.Module) -> Iterator[RecordedAttention]:
     backbones, by forward hooks, which are gone after the context.
 
     Args:
-        model (nn.Module): A model with a backbone that lets one at its blocks
+        model: A model with a backbone that lets one at its blocks
             (:class:`~stpn_plugin.models.backbones.BlockPromptable`).
 
     Yields:
-        RecordedAttention: Filled, and overwritten, by every forward.
+        Filled, and overwritten, by every forward.
 
     Examples:
         >>> from stpn_plugin.models.backbones import STPNSwinTransformer

@@ -24,12 +24,12 @@ def draw_heat_map(
     """Show a map in colour over a frame in grey.
 
     Args:
-        ax (Axes): Where to show it.
-        image (np.ndarray): RGB image (H, W, 3).
-        heat (np.ndarray): Map (h, w). It may reach beyond the image, which the
-            network pads to the right and at the bottom.
-        stride (int): Side of a patch of the map in pixels of the image.
-        norm (Normalize): Range of values.
+        ax: Where to show it.
+        image: RGB image (H, W, 3).
+        heat: Map (h, w). It may reach beyond the image, which the network pads to the
+            right and at the bottom.
+        stride: Side of a patch of the map in pixels of the image.
+        norm: Range of values.
     """
     height, width = image.shape[:2]
     ax.imshow(image.mean(axis=2), cmap='gray', vmin=0, vmax=255)
@@ -55,17 +55,16 @@ def plot_support_attention(
     """Contact sheet of where the prompts look in the support frames.
 
     Args:
-        images (Sequence[np.ndarray]): The T support frames as the network gets them,
-            RGB (H, W, 3).
-        weights (np.ndarray): Attention (P, T, h, w), with sum 1 for each prompt.
-        stride (int): Side of a patch in pixels.
-        names (Sequence[str]): Names of the T frames.
+        images: The T support frames as the network gets them, RGB (H, W, 3).
+        weights: Attention (P, T, h, w), with sum 1 for each prompt.
+        stride: Side of a patch in pixels.
+        names: Names of the T frames.
 
     Returns:
-        Figure: A column for every frame. Under the frames a row for the mean of the
-        prompts, titled with each frame's part of all attention, and one for every
-        prompt. Values are relative to equal attention everywhere, which is 1; the
-        colours span what occurs.
+        A column for every frame. Under the frames a row for the mean of the prompts,
+        titled with each frame's part of all attention, and one for every prompt. Values
+        are relative to equal attention everywhere, which is 1; the colours span what
+        occurs.
     """
     num_prompts, num_frames = weights.shape[:2]
     heat = weights * weights[0].size
@@ -98,12 +97,12 @@ def stage_shares(
     """What part of their attention patches pay to the prompts, stage by stage.
 
     Args:
-        patches (Mapping): Recorded attention of a frame, see
+        patches: Recorded attention of a frame, see
             :class:`~stpn_plugin.visualization.attention.RecordedAttention`.
 
     Returns:
-        dict[int, np.ndarray]: For every stage with prompted blocks the mean over
-        these, (H, W), values in [0, 1].
+        For every stage with prompted blocks the mean over these, (H, W), values in [0,
+        1].
     """
     stages: dict[int, list[np.ndarray]] = {}
     for (stage, _), (weights, _) in sorted(patches.items()):
@@ -122,17 +121,15 @@ def plot_stage_attention(
     """Contact sheet of which patches attend to the prompts.
 
     Args:
-        images (Sequence[np.ndarray]): Frames as the network gets them, RGB (H, W, 3).
-        shares (Sequence[Mapping[int, np.ndarray]]): For every frame and stage, see
-            :func:`stage_shares`.
-        strides (Sequence[int]): Side of a patch in pixels in every stage.
-        names (Sequence[str]): Names of the frames.
-        uniform (float): The part, if all tokens had equal attention: the middle of the
-            colours.
+        images: Frames as the network gets them, RGB (H, W, 3).
+        shares: For every frame and stage, see :func:`stage_shares`.
+        strides: Side of a patch in pixels in every stage.
+        names: Names of the frames.
+        uniform: The part, if all tokens had equal attention: the middle of the colours.
 
     Returns:
-        Figure: A row for every frame, and a column for every stage, titled with the
-        mean over the patches.
+        A row for every frame, and a column for every stage, titled with the mean over
+        the patches.
     """
     stages = list(shares[0])
     top = max(share[stage].max() for share in shares for stage in stages)

@@ -24,10 +24,10 @@ def load_frame(path: str) -> np.ndarray:
     """Read a frame.
 
     Args:
-        path (str): Path of the image file.
+        path: Path of the image file.
 
     Returns:
-        np.ndarray: RGB image (H, W, 3), uint8.
+        RGB image (H, W, 3), uint8.
 
     Raises:
         FileNotFoundError: If there is no such file.
@@ -51,15 +51,14 @@ def frame_sheet(
     """An empty sheet for frames.
 
     Args:
-        num_rows (int): Number of rows.
-        num_columns (int): Number of columns.
-        frame_shape (Sequence[int]): (H, W, ...) of the frames in pixels.
-        width (float): Width of a frame on the sheet in inches. Defaults to 3.
-        margin (float): Room beside the frames in inches. Defaults to 0.3.
+        num_rows: Number of rows.
+        num_columns: Number of columns.
+        frame_shape: (H, W, ...) of the frames in pixels.
+        width: Width of a frame on the sheet in inches. Defaults to 3.
+        margin: Room beside the frames in inches. Defaults to 0.3.
 
     Returns:
-        tuple[Figure, np.ndarray]: The figure and its axes, (rows, columns), without
-        ticks.
+        The figure and its axes, (rows, columns), without ticks.
     """
     height = width * frame_shape[0] / frame_shape[1]
     figure = Figure(
@@ -81,12 +80,11 @@ def draw_boxes(
     """Draw boxes over a frame.
 
     Args:
-        ax (Axes): Where the frame is shown.
-        bboxes (np.ndarray): (n, 4) as ``x1, y1, x2, y2`` in pixels.
-        texts (Sequence[str]): Text of every box, inside at its top, or at its bottom
-            if ``dashed``.
-        colors (Sequence[str]): Colour of every box.
-        dashed (bool): Whether to draw dashed lines. Defaults to False.
+        ax: Where the frame is shown.
+        bboxes: (n, 4) as ``x1, y1, x2, y2`` in pixels.
+        texts: Text of every box, inside at its top, or at its bottom if ``dashed``.
+        colors: Colour of every box.
+        dashed: Whether to draw dashed lines. Defaults to False.
     """
     outline = [patheffects.withStroke(linewidth=3, foreground='black', alpha=0.5)]
     for (x1, y1, x2, y2), text, color in zip(bboxes, texts, colors):
@@ -131,12 +129,12 @@ def draw_detections(
     """Show a frame with its ground truth, and detections by whether they are right.
 
     Args:
-        ax (Axes): Where to show it.
-        image (np.ndarray): RGB image (H, W, 3).
-        gt (dict): Ground truth: ``bboxes`` (n, 4) in pixels and ``labels`` (n, ).
-        det (dict): Detections: ``bboxes`` (m, 4), ``labels`` (m, ), ``scores`` (m, ).
-        classes (Sequence[str]): Names of the classes.
-        score_thr (float): Detections of lower scores are left out.
+        ax: Where to show it.
+        image: RGB image (H, W, 3).
+        gt: Ground truth: ``bboxes`` (n, 4) in pixels and ``labels`` (n, ).
+        det: Detections: ``bboxes`` (m, 4), ``labels`` (m, ), ``scores`` (m, ).
+        classes: Names of the classes.
+        score_thr: Detections of lower scores are left out.
     """
     ax.imshow(image)
     draw_boxes(

@@ -35,11 +35,11 @@ def plot_motion_ap(
     """Bars of AP by motion speed, side by side for several runs.
 
     Args:
-        aps (Mapping): For every run the AP in every range, see :func:`motion_aps`.
-        iou_thr (float): IoU threshold of the APs. Defaults to 0.5.
+        aps: For every run the AP in every range, see :func:`motion_aps`.
+        iou_thr: IoU threshold of the APs. Defaults to 0.5.
 
     Returns:
-        Figure: Bars in percent; ranges without objects say so.
+        Bars in percent; ranges without objects say so.
     """
     figure = Figure(figsize=(7 + 0.8 * (len(aps) - 1), 4))
     ax = figure.subplots()
@@ -85,14 +85,14 @@ def class_precision(
     """Highest precision of a class at or beyond every recall of :data:`RECALLS`.
 
     Args:
-        evaluator (VIDMotionEvaluator): Ground truth and detections.
-        label (int): The class.
-        iou_thr (float): Least IoU of a true positive. Defaults to 0.5.
-        motion_range (tuple[float, float]): Range of motion IoU. Defaults to all.
+        evaluator: Ground truth and detections.
+        label: The class.
+        iou_thr: Least IoU of a true positive. Defaults to 0.5.
+        motion_range: Range of motion IoU. Defaults to all.
 
     Returns:
-        np.ndarray: Precisions, (1001, ), 0 beyond the highest recall; nan if the class
-        has no objects in the range.
+        Precisions, (1001, ), 0 beyond the highest recall; nan if the class has no
+        objects in the range.
     """
     precision, recall, _ = evaluator.precision_recall(label, iou_thr, motion_range)
     if not evaluator.num_objects(motion_range)[label]:
@@ -128,13 +128,13 @@ def plot_precision_recall(
     """Precision over recall.
 
     Args:
-        curves (Mapping[str, np.ndarray]): For every name the precision at the recalls
-            :data:`RECALLS`, (1001, ). Those that are nan are left out.
-        title (str): Title of the figure.
-        iou_thr (float): IoU threshold of the curves. Defaults to 0.5.
+        curves: For every name the precision at the recalls :data:`RECALLS`, (1001, ).
+            Those that are nan are left out.
+        title: Title of the figure.
+        iou_thr: IoU threshold of the curves. Defaults to 0.5.
 
     Returns:
-        Figure: A line for every curve; the legend has the areas below in percent.
+        A line for every curve; the legend has the areas below in percent.
 
     Raises:
         ValueError: If there is no curve.
@@ -175,10 +175,10 @@ def plot_error_breakdown(breakdowns: Mapping[str, ErrorBreakdown]) -> Figure:
     """Bars of the AP that every kind of error costs, side by side for several runs.
 
     Args:
-        breakdowns (Mapping[str, ErrorBreakdown]): Errors of every run.
+        breakdowns: Errors of every run.
 
     Returns:
-        Figure: Bars in percentage points of AP, with the numbers of errors.
+        Bars in percentage points of AP, with the numbers of errors.
     """
     figure = Figure(figsize=(9, 3.2 + 0.5 * len(breakdowns)))
     ax, total = figure.subplots(1, 2, width_ratios=[3, 1], sharey=True)
@@ -226,13 +226,12 @@ def per_class_precision(
     """Curves of single classes, see :func:`class_precision`.
 
     Args:
-        run (SavedRun): The run.
-        classes (Sequence[str], optional): Names of classes. Defaults to those that
-            have objects.
-        iou_thr (float): Least IoU of a true positive. Defaults to 0.5.
+        run: The run.
+        classes: Names of classes. Defaults to those that have objects.
+        iou_thr: Least IoU of a true positive. Defaults to 0.5.
 
     Returns:
-        dict[str, np.ndarray]: Precision of every class, (1001, ).
+        Precision of every class, (1001, ).
 
     Raises:
         ValueError: If there is no class of that name, or it has no objects.

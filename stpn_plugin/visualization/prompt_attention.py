@@ -25,16 +25,16 @@ def plot_prompt_attention(
     """Draw the attention of prompts in a video.
 
     Args:
-        model (STPN): The detector.
-        dataset (BaseDataset): Test dataset.
-        video (Video): The video; the detector runs over it from its start to the last
-            of the frames.
-        frames (Sequence[int]): Frames to show, counted from 0.
+        model: The detector.
+        dataset: Test dataset.
+        video: The video; the detector runs over it from its start to the last of the
+            frames.
+        frames: Frames to show, counted from 0.
 
     Returns:
-        dict[str, Figure]: ``'support'``: where the prompts look in the support frames
-        of frame 0, if they are predicted by attention; ``'stages'``: which patches of
-        the frames look at the prompts.
+        ``'support'``: where the prompts look in the support frames of frame 0, if they
+        are predicted by attention; ``'stages'``: which patches of the frames look at
+        the prompts.
 
     Raises:
         TypeError: If the model has no prompts, or a backbone without access to its

@@ -27,7 +27,7 @@ def prompts_withheld(model: STPN) -> Iterator[None]:
     inside the context.
 
     Args:
-        model (STPN): The detector. Nothing is left behind in it.
+        model: The detector. Nothing is left behind in it.
 
     Raises:
         TypeError: If the model has no prompts.
@@ -54,14 +54,14 @@ class PromptComparison(NamedTuple):
     """Detections in a video with and without prompts.
 
     Attributes:
-        frames (list[int]): The frames compared, counted from 0.
-        gts (list[dict]): Their ground truth.
-        prompted (list[dict]): Detections with prompts: ``bboxes`` (n, 4), ``labels``
-            (n, ) and ``scores`` (n, ).
-        withheld (list[dict]): Detections without.
-        prompted_scores (np.ndarray): Score of every frame with prompts, see
+        frames: The frames compared, counted from 0.
+        gts: Their ground truth.
+        prompted: Detections with prompts: ``bboxes`` (n, 4), ``labels`` (n, ) and
+            ``scores`` (n, ).
+        withheld: Detections without.
+        prompted_scores: Score of every frame with prompts, see
             :func:`~stpn_plugin.evaluation.frame_scores`.
-        withheld_scores (np.ndarray): Without.
+        withheld_scores: Without.
     """
 
     frames: list[int]
@@ -86,15 +86,15 @@ def compare_prompts(
     gain.
 
     Args:
-        model (STPN): The detector.
-        dataset (BaseDataset): Test dataset.
-        video (Video): The video; the detector runs over it twice, from its start to
-            the last of the frames.
-        frames (Sequence[int]): Frames to compare, counted from 0.
-        num_classes (int): Number of classes.
+        model: The detector.
+        dataset: Test dataset.
+        video: The video; the detector runs over it twice, from its start to the last of
+            the frames.
+        frames: Frames to compare, counted from 0.
+        num_classes: Number of classes.
 
     Returns:
-        PromptComparison: Detections in those frames.
+        Detections in those frames.
 
     Raises:
         TypeError: If the model has no prompts.
@@ -141,13 +141,13 @@ def plot_prompt_comparison(
     """Show frames with what is found with prompts and without, side by side.
 
     Args:
-        comparison (PromptComparison): Detections.
-        video (Video): The video.
-        classes (Sequence[str]): Names of the classes.
-        score_thr (float): Detections of lower scores are not drawn. Defaults to 0.3.
+        comparison: Detections.
+        video: The video.
+        classes: Names of the classes.
+        score_thr: Detections of lower scores are not drawn. Defaults to 0.3.
 
     Returns:
-        Figure: A row for every frame.
+        A row for every frame.
     """
     images = [load_frame(video.img_paths[i]) for i in comparison.frames]
     figure, axes = frame_sheet(len(images), 2, images[0].shape, width=4)

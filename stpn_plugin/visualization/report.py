@@ -49,19 +49,18 @@ def write_report(
     """Write a report as one HTML file.
 
     Args:
-        path (str): Path of the file.
-        cfg (Config): Config of the test runs.
-        runs (Sequence[SavedRun]): Predictions. All are in the comparisons, and the
-            tables and frames are those of the first.
-        work_dirs (Sequence[str]): Work dirs of training runs, for their curves.
-        checkpoint (str, optional): Weights, to look at the attention of prompts.
-        video (str, optional): Video to look at, see :func:`find_video`. Defaults to
-            the first one.
-        num_frames (int): How many frames of it to show. Defaults to 4.
-        device (str): Where to run the detector. Defaults to 'cpu'.
+        path: Path of the file.
+        cfg: Config of the test runs.
+        runs: Predictions. All are in the comparisons, and the tables and frames are
+            those of the first.
+        work_dirs: Work dirs of training runs, for their curves.
+        checkpoint: Weights, to look at the attention of prompts.
+        video: Video to look at, see :func:`find_video`. Defaults to the first one.
+        num_frames: How many frames of it to show. Defaults to 4.
+        device: Where to run the detector. Defaults to 'cpu'.
 
     Returns:
-        list[str]: Titles of the parts that the report lacks; it says why.
+        Titles of the parts that the report lacks; it says why.
 
     Raises:
         ValueError: If two runs have the same name.

@@ -54,10 +54,10 @@ def add_legend(
     matplotlib takes these for the names of things that belong in no legend.
 
     Args:
-        figure (Figure): The figure.
-        handles (Sequence[Artist]): What stands for each name.
-        names (Sequence[str]): The names.
-        look (Any): What else ``figure.legend`` takes.
+        figure: The figure.
+        handles: What stands for each name.
+        names: The names.
+        look: What else ``figure.legend`` takes.
     """
     legend = figure.legend(handles, ['name'] * len(names), **look)
     for text, name in zip(legend.get_texts(), names):
@@ -76,9 +76,9 @@ def save_figure(figure: Figure, path: str | os.PathLike) -> None:
     """Write a figure to a file, which gets its name when it is complete.
 
     Args:
-        figure (Figure): The figure.
-        path (str | os.PathLike): Path of the file; its ending (png, pdf, svg, ...) is
-            the format. Missing folders are made.
+        figure: The figure.
+        path: Path of the file; its ending (png, pdf, svg, ...) is the format. Missing
+            folders are made.
 
     Raises:
         ValueError: If matplotlib does not know the format.

@@ -19,14 +19,13 @@ def plot_sample(data: dict, classes: Sequence[str]) -> Figure:
     """Show the key frame of a sample and its support frames side by side.
 
     Args:
-        data (dict): What ``PackTrackInputs`` returns: ``inputs`` with ``img``
-            (N, 3, H, W) and perhaps ``ref_img`` (T, 3, H', W'), and ``data_samples``.
-        classes (Sequence[str]): Names of the classes.
+        data: What ``PackTrackInputs`` returns: ``inputs`` with ``img`` (N, 3, H, W) and
+            perhaps ``ref_img`` (T, 3, H', W'), and ``data_samples``.
+        classes: Names of the classes.
 
     Returns:
-        Figure: The frames before normalisation, key frames first, with their boxes,
-        coloured by class. Without annotations, as after most test pipelines, the title
-        says so.
+        The frames before normalisation, key frames first, with their boxes, coloured by
+        class. Without annotations, as after most test pipelines, the title says so.
     """
     inputs, sample = data['inputs'], data['data_samples']
     frames = []  # title, image, instances

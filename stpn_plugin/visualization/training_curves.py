@@ -29,9 +29,9 @@ class Curve(NamedTuple):
     """A logged value over training.
 
     Attributes:
-        steps (np.ndarray): Iterations, or epochs for metrics of validation, (n, ).
-        values (np.ndarray): Values, (n, ).
-        is_metric (bool): Whether validation measured it.
+        steps: Iterations, or epochs for metrics of validation, (n, ).
+        values: Values, (n, ).
+        is_metric: Whether validation measured it.
     """
 
     steps: np.ndarray
@@ -43,13 +43,13 @@ def load_curves(path: str) -> dict[str, Curve]:
     """Read what a training run logged.
 
     Args:
-        path (str): A ``scalars.json`` of mmengine's ``LocalVisBackend``, or a work dir
-            with one training, see :func:`load_trainings`.
+        path: A ``scalars.json`` of mmengine's ``LocalVisBackend``, or a work dir with
+            one training, see :func:`load_trainings`.
 
     Returns:
-        dict[str, Curve]: A curve for every value logged: losses first, then learning
-        rates, then the rest of training and then metrics. Values that are not finite
-        or that COCO's evaluation marks as undefined (-1) are left out.
+        A curve for every value logged: losses first, then learning rates, then the rest
+        of training and then metrics. Values that are not finite or that COCO's
+        evaluation marks as undefined (-1) are left out.
 
     Raises:
         FileNotFoundError: If there is no log.
@@ -75,12 +75,12 @@ def load_trainings(path: str) -> dict[str, dict[str, Curve]]:
     others are trainings of their own.
 
     Args:
-        path (str): A ``scalars.json`` of mmengine's ``LocalVisBackend``, or a work dir.
+        path: A ``scalars.json`` of mmengine's ``LocalVisBackend``, or a work dir.
 
     Returns:
-        dict[str, dict[str, Curve]]: For the ``scalars.json`` with which each training
-        starts its curves, see :func:`load_curves`, in the order of their starts. Those
-        that have logged nothing are left out.
+        For the ``scalars.json`` with which each training starts its curves, see
+        :func:`load_curves`, in the order of their starts. Those that have logged
+        nothing are left out.
 
     Raises:
         FileNotFoundError: If there is no log.
@@ -119,11 +119,11 @@ def load_named_trainings(paths: Mapping[str, str]) -> dict[str, dict[str, Curve]
     """Read the trainings of several work dirs or logs, each under a name of its own.
 
     Args:
-        paths (Mapping[str, str]): Work dir or ``scalars.json`` of every name.
+        paths: Work dir or ``scalars.json`` of every name.
 
     Returns:
-        dict[str, dict[str, Curve]]: Curves by name. If a work dir has several
-        trainings, the folders in which these start are added to its name.
+        Curves by name. If a work dir has several trainings, the folders in which these
+        start are added to its name.
 
     Raises:
         FileNotFoundError: If there is no log.
@@ -218,12 +218,12 @@ def smooth(values: np.ndarray, weight: float) -> np.ndarray:
     """Moving average with weights that fall off exponentially into the past.
 
     Args:
-        values (np.ndarray): (n, ).
-        weight (float): In [0, 1): how much the past weighs against each new value; 0
-            changes nothing.
+        values: (n, ).
+        weight: In [0, 1): how much the past weighs against each new value; 0 changes
+            nothing.
 
     Returns:
-        np.ndarray: (n, ); the start is not drawn towards 0.
+        (n, ); the start is not drawn towards 0.
 
     Raises:
         ValueError: If the weight is not in [0, 1).
@@ -248,14 +248,14 @@ def plot_training_curves(
     """Plot logged values over training, a panel for every value.
 
     Args:
-        runs (Mapping): Curves of every run, see :func:`load_curves`.
-        keys (Sequence[str], optional): Values to plot. Defaults to all.
-        smoothing (float): See :func:`smooth`; curves of training are also shown
-            faintly as they are. Learning rates, momentum, weight decay and memory stay
-            exact. Defaults to 0.
+        runs: Curves of every run, see :func:`load_curves`.
+        keys: Values to plot. Defaults to all.
+        smoothing: See :func:`smooth`; curves of training are also shown faintly as they
+            are. Learning rates, momentum, weight decay and memory stay exact. Defaults
+            to 0.
 
     Returns:
-        Figure: The panels.
+        The panels.
 
     Raises:
         ValueError: If no run has logged one of the keys.

@@ -22,9 +22,9 @@ class RunFrame(NamedTuple):
     """A frame and what a detector made of it.
 
     Attributes:
-        inputs (dict): What the pipeline packed: ``img`` (1, 3, H, W) and perhaps
-            ``ref_img`` (T, 3, H', W').
-        result (TrackDataSample): The detector's result.
+        inputs: What the pipeline packed: ``img`` (1, 3, H, W) and perhaps ``ref_img``
+            (T, 3, H', W').
+        result: The detector's result.
     """
 
     inputs: dict
@@ -37,12 +37,12 @@ def build_detector(
     """Build a detector with trained weights, ready to test.
 
     Args:
-        cfg (Config): The config.
-        checkpoint (str): Path or URL of the checkpoint.
-        device (str): Where to run. Defaults to 'cpu'.
+        cfg: The config.
+        checkpoint: Path or URL of the checkpoint.
+        device: Where to run. Defaults to 'cpu'.
 
     Returns:
-        BaseVideoDetector: The detector in evaluation mode.
+        The detector in evaluation mode.
 
     Raises:
         FileNotFoundError: If there is no such checkpoint.
@@ -57,11 +57,11 @@ class Video(NamedTuple):
     """A video of a test dataset.
 
     Attributes:
-        name (str): Folder of its frames.
-        indices (list[int]): Indices of its frames in the dataset, in order.
-        img_paths (list[str]): Files of its frames.
-        gts (list[dict]): Ground truth of its frames in the original images:
-            ``bboxes`` (n, 4) and ``labels`` (n, ).
+        name: Folder of its frames.
+        indices: Indices of its frames in the dataset, in order.
+        img_paths: Files of its frames.
+        gts: Ground truth of its frames in the original images: ``bboxes`` (n, 4) and
+            ``labels`` (n, ).
     """
 
     name: str
@@ -74,12 +74,12 @@ def find_video(dataset: BaseDataset, name: str | None = None) -> Video:
     """Find a video in a test dataset.
 
     Args:
-        dataset (BaseDataset): A video dataset.
-        name (str, optional): Folder of its frames, or the last part of it. Defaults
-            to the first video of the dataset.
+        dataset: A video dataset.
+        name: Folder of its frames, or the last part of it. Defaults to the first video
+            of the dataset.
 
     Returns:
-        Video: The video.
+        The video.
 
     Raises:
         ValueError: If there is no such video, or several.
@@ -128,14 +128,14 @@ def run_video(
     """Run a detector over the frames of a video, in order, with a progress bar.
 
     Args:
-        model (BaseVideoDetector): The detector.
-        dataset (BaseDataset): The dataset of the video.
-        video (Video): The video.
-        num_frames (int, optional): Stop after so many frames. Defaults to all.
-        description (str): What the progress bar says. Defaults to 'frames'.
+        model: The detector.
+        dataset: The dataset of the video.
+        video: The video.
+        num_frames: Stop after so many frames. Defaults to all.
+        description: What the progress bar says. Defaults to 'frames'.
 
     Yields:
-        RunFrame: Every frame.
+        Every frame.
     """
     for index in ProgressBar(
         video.indices[:num_frames], desc=description, unit='frame'
@@ -159,11 +159,11 @@ def least_sharp(img_paths: Sequence[str], number: int) -> list[int]:
     defocus and strong compression lower. It compares frames of one scene only.
 
     Args:
-        img_paths (Sequence[str]): Files of the frames.
-        number (int): How many frames to pick.
+        img_paths: Files of the frames.
+        number: How many frames to pick.
 
     Returns:
-        list[int]: Indices of the least sharp frames, rising.
+        Indices of the least sharp frames, rising.
     """
     sharpness = [
         cv2.Laplacian(cv2.cvtColor(load_frame(p), cv2.COLOR_RGB2GRAY), cv2.CV_64F).var()

@@ -21,12 +21,12 @@ def pick_worst(
     neighbours of one frame would fill the sheet.
 
     Args:
-        scores (np.ndarray): Score of every frame, (n, ).
-        videos (Sequence[Hashable]): Video of every frame.
-        number (int): How many frames to pick.
+        scores: Score of every frame, (n, ).
+        videos: Video of every frame.
+        number: How many frames to pick.
 
     Returns:
-        np.ndarray: Indices of at most ``number`` frames, by rising score.
+        Indices of at most ``number`` frames, by rising score.
     """
     _, ids = np.unique(np.asarray(videos, str), return_inverse=True)
     order = np.lexsort((scores, ids))
@@ -48,13 +48,12 @@ def plot_worst_frames(
     wrong ones.
 
     Args:
-        run (SavedRun): Predictions, with the files of the frames.
-        number (int): How many frames to show. Defaults to 12.
-        score_thr (float): Detections of lower scores are not drawn, but count.
-            Defaults to 0.3.
+        run: Predictions, with the files of the frames.
+        number: How many frames to show. Defaults to 12.
+        score_thr: Detections of lower scores are not drawn, but count. Defaults to 0.3.
 
     Returns:
-        Figure: Frames by rising score, with ground truth and detections.
+        Frames by rising score, with ground truth and detections.
 
     Raises:
         FileNotFoundError: If a frame's file does not exist.

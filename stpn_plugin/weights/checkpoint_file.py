@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os.path as osp
-from typing import Any, Dict, List, Mapping, NamedTuple, Optional
+from typing import Any, Mapping, NamedTuple
 
 import torch
 from torch import Tensor
@@ -28,9 +28,9 @@ class Checkpoint(NamedTuple):
         dropped: Names of everything else.
     """
 
-    weights: Dict[str, Tensor]
-    meta: Dict[str, Any]
-    dropped: List[str]
+    weights: dict[str, Tensor]
+    meta: dict[str, Any]
+    dropped: list[str]
 
 
 def read_checkpoint(filename: str) -> Checkpoint:
@@ -98,9 +98,9 @@ def _is_plain(value: Any) -> bool:
 def write_checkpoint(
     filename: str,
     weights: Mapping[str, Tensor],
-    meta: Dict[str, Any],
+    meta: dict[str, Any],
     hash_suffix: bool = False,
-    source: Optional[str] = None,
+    source: str | None = None,
 ) -> str:
     """Write weights, whole or not at all.
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os.path as osp
 import re
-from typing import Any, Dict, List, Mapping, NamedTuple, Optional, Sequence, Tuple
+from typing import Any, Mapping, NamedTuple, Sequence
 
 from mmengine.config import Config
 from torch import Tensor, nn
@@ -39,13 +39,13 @@ class Conversion(NamedTuple):
             weights that were dropped for it.
     """
 
-    weights: Dict[str, Tensor]
+    weights: dict[str, Tensor]
     backbone_only: bool
     compared: bool
-    renamed: Dict[str, str]
-    dropped: List[str]
-    missing: List[str]
-    wrong_shape: Dict[str, Tuple[Tuple[int, ...], Tuple[int, ...]]]
+    renamed: dict[str, str]
+    dropped: list[str]
+    missing: list[str]
+    wrong_shape: dict[str, tuple[tuple[int, ...], tuple[int, ...]]]
 
     @property
     def complete(self) -> bool:
@@ -78,7 +78,7 @@ class Conversion(NamedTuple):
 
 def convert_weights(
     weights: Mapping[str, Tensor],
-    model: Optional[nn.Module] = None,
+    model: nn.Module | None = None,
     backbone_only: bool = False,
 ) -> Conversion:
     """Convert weights, see :func:`~stpn_plugin.weights.names.rename`.
@@ -104,8 +104,8 @@ def convert_weights(
         if not new.name.endswith(DERIVED_BUFFERS)
     }
     kept = {name: renamed[old].tensor for name, old in origin.items()}
-    wrong_shape: Dict[str, Tuple[Tuple[int, ...], Tuple[int, ...]]] = {}
-    missing: List[str] = []
+    wrong_shape: dict[str, tuple[tuple[int, ...], tuple[int, ...]]] = {}
+    missing: list[str] = []
     if model is not None:
         _fit_position_tables(kept, model)
         wanted = model.state_dict()
@@ -148,7 +148,7 @@ def convert_weights(
     )
 
 
-def _fit_position_tables(weights: Dict[str, Tensor], model: nn.Module) -> None:
+def _fit_position_tables(weights: dict[str, Tensor], model: nn.Module) -> None:
     backbone = model.detector.backbone
     if not isinstance(backbone, STPNSwinTransformer):
         return
@@ -160,7 +160,7 @@ def _fit_position_tables(weights: Dict[str, Tensor], model: nn.Module) -> None:
 def convert_checkpoint(
     source: str,
     target: str,
-    config: Optional[Config] = None,
+    config: Config | None = None,
     backbone_only: bool = False,
 ) -> Conversion:
     """Convert a checkpoint file; see :func:`convert_weights`.
@@ -190,7 +190,7 @@ def convert_checkpoint(
     if all(name.endswith(DERIVED_BUFFERS) for name in conversion.weights):
         raise ValueError(f'{source} has no weight that can be used')
     conversion = conversion._replace(dropped=conversion.dropped + checkpoint.dropped)
-    meta: Dict[str, Any] = dict(
+    meta: dict[str, Any] = dict(
         stpn_plugin_version=__version__, converted_from=osp.basename(source)
     )
     if config is not None:
@@ -207,10 +207,10 @@ def convert_checkpoint(
 def _classes(
     meta: Mapping[str, Any],
     weights: Mapping[str, Tensor],
-    model: Optional[nn.Module],
-) -> Optional[Tuple[str, ...]]:
+    model: nn.Module | None,
+) -> tuple[str, ...] | None:
     """Class names: the source's own, or ImageNet VID's if their number is right."""
-    known: List[Sequence[str]] = [list(IMAGENET_VID_CLASSES)]
+    known: list[Sequence[str]] = [list(IMAGENET_VID_CLASSES)]
     for holder in (meta, meta.get('dataset_meta') or {}):
         for key in ('CLASSES', 'classes'):
             if isinstance(holder.get(key), (list, tuple)):
@@ -219,9 +219,7 @@ def _classes(
     return next((tuple(names) for names in known if len(names) == number), None)
 
 
-def _num_classes(
-    weights: Mapping[str, Tensor], model: Optional[nn.Module]
-) -> Optional[int]:
+def _num_classes(weights: Mapping[str, Tensor], model: nn.Module | None) -> int | None:
     if model is not None:
         head = getattr(model.detector, 'roi_head', model.detector)
         head = head.bbox_head

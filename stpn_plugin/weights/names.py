@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from typing import Dict, Mapping, NamedTuple
+from typing import Mapping, NamedTuple
 
 from torch import Tensor
 
@@ -29,7 +29,7 @@ def is_backbone_alone(weights: Mapping[str, Tensor]) -> bool:
     return not any(_without('module.', name).startswith(prefixes) for name in weights)
 
 
-def rename(weights: Mapping[str, Tensor]) -> Dict[str, Renamed]:
+def rename(weights: Mapping[str, Tensor]) -> dict[str, Renamed]:
     """Give the plugin's names to weights of any released checkpoint.
 
     =============================================  ============================

@@ -9,7 +9,6 @@ import socket
 import subprocess
 import sys
 from pathlib import Path
-from typing import Dict
 
 from mmengine.visualization import Visualizer
 from mmtrack.visualization import DetLocalVisualizer
@@ -52,7 +51,7 @@ def run_command(*command: object, cwd: Path, status: int = 0, **environ: str) ->
     return done.stdout
 
 
-def last_metrics(work_dir: Path) -> Dict[str, float]:
+def last_metrics(work_dir: Path) -> dict[str, float]:
     """Metrics that the last run in a work dir logged last."""
     log = max(work_dir.rglob('[0-9]*.json'), key=lambda path: path.stat().st_mtime)
     metrics = json.loads(log.read_text().splitlines()[-1])

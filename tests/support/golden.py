@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Any, Dict, NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -21,15 +21,15 @@ MANIFEST = json.loads((ROOT / 'manifest.json').read_text())['files']
 class Golden(NamedTuple):
     """One case: constructor arguments, weights, inputs, expected outputs."""
 
-    cfg: Dict[str, Any]
-    model: Dict[str, Any]
-    weights: Dict[str, Tensor]
-    inputs: Dict[str, Tensor]
-    outputs: Dict[str, Tensor]
-    tolerance: Dict[str, Any]
+    cfg: dict[str, Any]
+    model: dict[str, Any]
+    weights: dict[str, Tensor]
+    inputs: dict[str, Tensor]
+    outputs: dict[str, Tensor]
+    tolerance: dict[str, Any]
 
 
-def _read(filename: str, prefix: str) -> Dict[str, Tensor]:
+def _read(filename: str, prefix: str) -> dict[str, Tensor]:
     with np.load(ROOT / filename, allow_pickle=False) as arrays:
         return {
             name[len(prefix) :]: torch.from_numpy(np.asarray(arrays[name]))
@@ -43,8 +43,8 @@ def load_golden(name: str) -> Golden:
     filename = f'{name}.npz'
     with np.load(ROOT / filename, allow_pickle=False) as arrays:
         cfg = json.loads(str(arrays['cfg']))
-    weights: Dict[str, Tensor] = {}
-    inputs: Dict[str, Tensor] = {}
+    weights: dict[str, Tensor] = {}
+    inputs: dict[str, Tensor] = {}
     for shared in cfg.get('weights', []):
         weights.update(_read(shared, 'sd/'))
     for shared in cfg.get('inputs', []):
@@ -63,7 +63,7 @@ def load_golden(name: str) -> Golden:
     )
 
 
-def load_weights(module: torch.nn.Module, weights: Dict[str, Tensor]) -> None:
+def load_weights(module: torch.nn.Module, weights: dict[str, Tensor]) -> None:
     """Load a case's weights; only index buffers may be missing."""
     missing, unexpected = module.load_state_dict(weights, strict=False)
     assert not unexpected

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import List, Optional, Sequence
+from typing import Sequence
 from xml.sax.saxutils import escape
 
 import numpy as np
@@ -17,7 +17,7 @@ AIRPLANE, ANTELOPE, PERSON = 'n02691156', 'n02419796', 'n00007846'
 def obj(
     name: str,
     box: Sequence[object],
-    track: Optional[int] = None,
+    track: int | None = None,
     occluded: object = 0,
     generated: object = 0,
 ) -> str:
@@ -105,7 +105,7 @@ def write_ilsvrc(root: Path, list_folder: str = 'ImageSets') -> Path:
     return root
 
 
-def wnids() -> List[str]:
+def wnids() -> list[str]:
     return [
         *('n02691156 n02419796 n02131653 n02834778 n01503061 n02924116').split(),
         *('n02958343 n02402425 n02084071 n02121808 n02503517 n02118333').split(),
@@ -115,7 +115,7 @@ def wnids() -> List[str]:
     ]
 
 
-def _box(rng: np.random.Generator) -> List[int]:
+def _box(rng: np.random.Generator) -> list[int]:
     """A box within the image that may touch its borders."""
     width, height = SIZE
     x = np.sort(rng.choice(width + 1, 2, replace=False))

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Dict
-
 import torch
 from torch import Tensor
 
@@ -16,7 +14,7 @@ _NAMES = (
 )
 
 
-def authors(weights: Dict[str, Tensor]) -> Dict[str, Tensor]:
+def authors(weights: dict[str, Tensor]) -> dict[str, Tensor]:
     """mmdet's weights in the Swin authors' names and patch merging order."""
     renamed = {}
     for key, value in weights.items():
@@ -31,7 +29,7 @@ def authors(weights: Dict[str, Tensor]) -> Dict[str, Tensor]:
     return renamed
 
 
-def timm(weights: Dict[str, Tensor], merging_first: bool = True) -> Dict[str, Tensor]:
+def timm(weights: dict[str, Tensor], merging_first: bool = True) -> dict[str, Tensor]:
     """mmdet's weights as in timm.
 
     Args:

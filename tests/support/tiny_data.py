@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Dict, List, Tuple
 
 import mmcv
 import numpy as np
@@ -44,7 +43,7 @@ def write_tiny_vid(
     return root
 
 
-def _write_videos(root: Path, split: str, lengths: List[int]) -> None:
+def _write_videos(root: Path, split: str, lengths: list[int]) -> None:
     content = _content(num_classes=30)
     content['videos'] = []
     for video_id, length in enumerate(lengths, 1):
@@ -81,14 +80,14 @@ def _write_stills(root: Path, number: int) -> None:
     _write_json(root / 'annotations/imagenet_det_30plus1cls.json', content)
 
 
-def _content(num_classes: int) -> Dict[str, list]:
+def _content(num_classes: int) -> dict[str, list]:
     names = (*CLASSES, 'other_categories')[:num_classes]
     categories = [dict(id=i, name=name) for i, name in enumerate(names, 1)]
     return dict(categories=categories, images=[], annotations=[])
 
 
 def _add_image(
-    content: Dict[str, list],
+    content: dict[str, list],
     folder: Path,
     file_name: str,
     seed: int,
@@ -120,7 +119,7 @@ def _add_image(
     return image
 
 
-def _draw(seed: int, shift: int) -> Tuple[np.ndarray, List[int]]:
+def _draw(seed: int, shift: int) -> tuple[np.ndarray, list[int]]:
     """An image and its box (x, y, width, height)."""
     rng = np.random.default_rng(seed)
     pixels = rng.integers(0, 60, (HEIGHT, WIDTH, 3), dtype=np.uint8)

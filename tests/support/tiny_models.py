@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Dict, List, Optional, Sequence
+from typing import Any, Sequence
 
 import numpy as np
 import torch
@@ -17,7 +17,7 @@ CHANNELS = [16, 32, 64, 128]
 NUM_CLASSES = 3
 
 
-def backbone(**kwargs: Any) -> Dict[str, Any]:
+def backbone(**kwargs: Any) -> dict[str, Any]:
     """A Swin of width 16."""
     return dict(
         type='mmtrack.STPNSwinTransformer',
@@ -30,7 +30,7 @@ def backbone(**kwargs: Any) -> Dict[str, Any]:
     )
 
 
-def predictor(**kwargs: Any) -> Dict[str, Any]:
+def predictor(**kwargs: Any) -> dict[str, Any]:
     """Attention predictor that fits :func:`backbone`."""
     return {
         **dict(
@@ -121,7 +121,7 @@ def samples(
     with_mask: bool = False,
     num_refs: int = 0,
     seed: int = 0,
-) -> List[TrackDataSample]:
+) -> list[TrackDataSample]:
     """Samples as ``PackTrackInputs`` and the data preprocessor make them."""
     rng = np.random.default_rng(seed)
     height, width = size
@@ -169,10 +169,10 @@ def samples(
 
 def inputs(
     batch_size: int = 1,
-    num_refs: Optional[int] = 2,
+    num_refs: int | None = 2,
     size: Sequence[int] = (64, 96),
     seed: int = 0,
-) -> Dict[str, Tensor]:
+) -> dict[str, Tensor]:
     """Preprocessed key frames, and support frames unless ``num_refs`` is None."""
     generator = torch.Generator().manual_seed(seed)
     made = dict(img=torch.randn(batch_size, 1, 3, *size, generator=generator))

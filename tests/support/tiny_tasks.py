@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 from pathlib import Path
-from typing import Any, Callable, Dict
+from typing import Any, Callable
 
 from mmtrack.datasets import YouTubeVISDataset
 
@@ -23,11 +23,11 @@ def write_tiny_mot(root: Path, **sizes: int) -> Path:
         The root.
     """
 
-    def frame_name(image: Dict[str, Any]) -> str:
+    def frame_name(image: dict[str, Any]) -> str:
         video = Path(image['file_name']).parent.name
         return f'{video}/img1/{image["frame_id"] + 1:06d}.jpg'
 
-    def annotation(a: Dict[str, Any]) -> Dict[str, Any]:
+    def annotation(a: dict[str, Any]) -> dict[str, Any]:
         return dict(a, category_id=1, mot_conf=1.0, visibility=1.0)
 
     for split in ('train', 'val'):
@@ -57,7 +57,7 @@ def write_tiny_vis(root: Path, **sizes: int) -> Path:
     YouTubeVISDataset.set_dataset_classes('2019')
     names = YouTubeVISDataset.METAINFO['CLASSES']
 
-    def annotation(a: Dict[str, Any]) -> Dict[str, Any]:
+    def annotation(a: dict[str, Any]) -> dict[str, Any]:
         x, y, w, h = a['bbox']
         polygon = [x, y, x + w, y, x + w, y + h, x, y + h]
         return dict(a, segmentation=[polygon])
@@ -82,9 +82,9 @@ def _convert(
     ann_file: str,
     img_prefix: str,
     categories: list,
-    frame_name: Callable[[Dict[str, Any]], str],
-    annotation: Callable[[Dict[str, Any]], Dict[str, Any]],
-    sizes: Dict[str, int],
+    frame_name: Callable[[dict[str, Any]], str],
+    annotation: Callable[[dict[str, Any]], dict[str, Any]],
+    sizes: dict[str, int],
 ) -> None:
     source = root / 'vid'
     if not source.exists():

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any, Dict, List
+from typing import Any
 
 import torch
 from mmengine.config import Config
@@ -62,11 +62,11 @@ def save_weights(cfg: Config, path: Path, **meta: Any) -> str:
     return str(path)
 
 
-def test_on_dataset(cfg: Config, checkpoint: str) -> List[TrackDataSample]:
+def test_on_dataset(cfg: Config, checkpoint: str) -> list[TrackDataSample]:
     """What a test run of mmengine predicts for the val set."""
     model = MODELS.build(cfg.model).eval()
     model.load_state_dict(torch.load(checkpoint)['state_dict'])
-    results: List[TrackDataSample] = []
+    results: list[TrackDataSample] = []
     with torch.no_grad():
         for batch in Runner.build_dataloader(cfg.test_dataloader):
             results += model.test_step(batch)
@@ -77,8 +77,8 @@ test_on_dataset.__test__ = False
 
 
 def assert_same(
-    results: List[TrackDataSample],
-    expected: List[TrackDataSample],
+    results: list[TrackDataSample],
+    expected: list[TrackDataSample],
     **tolerance: float,
 ) -> None:
     assert len(results) == len(expected) > 0
@@ -94,7 +94,7 @@ def assert_same(
 
 
 DIMS = dict(in_channels=tiny_models.CHANNELS[-1], prompt_dims=tiny_models.CHANNELS[0])
-MODEL_OF: Dict[str, Dict[str, Any]] = {
+MODEL_OF: dict[str, dict[str, Any]] = {
     'single frame': dict(type='SingleFrameDetector'),
     'attention': dict(),
     'average': dict(prompt_predictor=dict(type='AveragePromptPredictor', **DIMS)),

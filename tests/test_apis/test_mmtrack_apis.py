@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import List
 
 import mmcv
 import numpy as np
@@ -23,7 +22,7 @@ from tests.support.video_models import (
 
 
 @pytest.fixture(scope='module')
-def frames(video_dir: Path) -> List[np.ndarray]:
+def frames(video_dir: Path) -> list[np.ndarray]:
     return [mmcv.imread(str(path)) for path in sorted(video_dir.iterdir())]
 
 
@@ -34,7 +33,7 @@ def init(cfg: Config, path: Path):
 
 @pytest.mark.parametrize('name', ['single frame', 'attention', 'learned'])
 def test_online(
-    name: str, data_root: Path, frames: List[np.ndarray], tmp_path: Path
+    name: str, data_root: Path, frames: list[np.ndarray], tmp_path: Path
 ) -> None:
     cfg = make_online(make_config(data_root, **MODEL_OF[name]))
     unscale(cfg)
@@ -53,7 +52,7 @@ def unscale(cfg: Config) -> None:
 
 
 def test_config_for_whole_videos(
-    data_root: Path, frames: List[np.ndarray], tmp_path: Path
+    data_root: Path, frames: list[np.ndarray], tmp_path: Path
 ) -> None:
     """Copies of frame 0 support it, and later frames take their places."""
     model, _ = init(make_config(data_root), tmp_path)
@@ -69,7 +68,7 @@ def test_config_for_whole_videos(
     assert (windows[2][2] != windows[0][2]).any()
 
 
-def test_selsa(data_root: Path, frames: List[np.ndarray], tmp_path: Path) -> None:
+def test_selsa(data_root: Path, frames: list[np.ndarray], tmp_path: Path) -> None:
     """It takes support frames with frame 0 alone: give a stride beyond the video."""
     model, _ = init(make_config(data_root, **MODEL_OF['selsa']), tmp_path)
     sampler = dict(frame_stride=1000, num_left_ref_imgs=4)

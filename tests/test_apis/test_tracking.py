@@ -5,7 +5,6 @@ from __future__ import annotations
 import csv
 import json
 from pathlib import Path
-from typing import List
 
 import mmcv
 import numpy as np
@@ -46,12 +45,12 @@ def detector(data_root: Path) -> VideoDetector:
 
 
 @pytest.fixture(scope='module')
-def frames(video_dir: Path) -> List[np.ndarray]:
+def frames(video_dir: Path) -> list[np.ndarray]:
     return [mmcv.imread(str(path)) for path in sorted(video_dir.iterdir())]
 
 
 def assert_same_tracks(
-    results: List[TrackDataSample], expected: List[TrackDataSample]
+    results: list[TrackDataSample], expected: list[TrackDataSample]
 ) -> None:
     assert len(results) == len(expected) > 0
     assert len(found_objects(expected[-1])) > 0
@@ -73,14 +72,14 @@ def test_whole_video_as_in_a_test_run(
 
 
 def test_streams_have_trackers_of_their_own(
-    data_root: Path, frames: List[np.ndarray]
+    data_root: Path, frames: list[np.ndarray]
 ) -> None:
     cfg = make_online(tracking_config(data_root))
     detector = VideoDetector(cfg, str(data_root / 'tracker.pth'), 'cpu')
     videos = [frames, frames[::-1]]
     alone = [list(detector.stream().run(video)) for video in videos]
     streams = [detector.stream() for _ in videos]
-    together: List[List[TrackDataSample]] = [[], []]
+    together: list[list[TrackDataSample]] = [[], []]
     for images in zip(*videos):
         for results, result in zip(together, detector.push(streams, images)):
             results.append(result)
@@ -89,7 +88,7 @@ def test_streams_have_trackers_of_their_own(
 
 
 def test_files_of_tracks(
-    detector: VideoDetector, frames: List[np.ndarray], tmp_path: Path
+    detector: VideoDetector, frames: list[np.ndarray], tmp_path: Path
 ) -> None:
     results = list(detector.detect_video(frames))
     threshold = float(found_objects(results[0]).scores.median())
@@ -126,7 +125,7 @@ def test_files_of_tracks(
 
 
 def test_mot_files_need_tracks(
-    data_root: Path, frames: List[np.ndarray], tmp_path: Path
+    data_root: Path, frames: list[np.ndarray], tmp_path: Path
 ) -> None:
     cfg = make_config(data_root)
     detector = VideoDetector(cfg, device='cpu')
@@ -138,7 +137,7 @@ def test_mot_files_need_tracks(
 
 
 def test_a_track_has_one_colour(
-    detector: VideoDetector, frames: List[np.ndarray]
+    detector: VideoDetector, frames: list[np.ndarray]
 ) -> None:
     """Whatever else is in the frame; and drawing leaves numpy's random state."""
     drawer = DetectionDrawer(detector.classes)

@@ -3,7 +3,7 @@ from __future__ import annotations
 import weakref
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any, Iterator, List
+from typing import Any, Iterator
 
 import mmcv
 import numpy as np
@@ -25,7 +25,7 @@ from tests.support.video_models import (
 )
 
 
-def of_first_video(results: List[TrackDataSample]) -> List[TrackDataSample]:
+def of_first_video(results: list[TrackDataSample]) -> list[TrackDataSample]:
     return [result for result in results if result.video_id == 1]
 
 
@@ -36,7 +36,7 @@ def detector(data_root: Path) -> VideoDetector:
 
 
 @pytest.fixture(scope='module')
-def frames(video_dir: Path) -> List[np.ndarray]:
+def frames(video_dir: Path) -> list[np.ndarray]:
     return [mmcv.imread(str(path)) for path in sorted(video_dir.iterdir())]
 
 
@@ -56,7 +56,7 @@ def test_whole_video_as_in_a_test_run(
 
 @pytest.mark.parametrize('name', ['single frame', 'attention', 'deep', 'learned'])
 def test_stream_as_in_an_online_test_run(
-    name: str, data_root: Path, frames: List[np.ndarray], tmp_path: Path
+    name: str, data_root: Path, frames: list[np.ndarray], tmp_path: Path
 ) -> None:
     cfg = make_online(make_config(data_root, **MODEL_OF[name]))
     checkpoint = save_weights(cfg, tmp_path / 'weights.pth')
@@ -83,10 +83,10 @@ class Wrapped:
 @pytest.mark.parametrize('name', ['attention', 'deep'])
 def test_sliding_window_as_in_a_test_run(
     name: str,
-    frame_range: List[int],
+    frame_range: list[int],
     stride: int,
     data_root: Path,
-    frames: List[np.ndarray],
+    frames: list[np.ndarray],
     tmp_path: Path,
 ) -> None:
     cfg = make_config(data_root, **MODEL_OF[name])
@@ -118,7 +118,7 @@ def test_sliding_window_as_in_a_test_run(
 
 
 def test_past_frames_as_in_a_test_run(
-    data_root: Path, frames: List[np.ndarray], tmp_path: Path
+    data_root: Path, frames: list[np.ndarray], tmp_path: Path
 ) -> None:
     cfg = make_online(make_config(data_root))
     checkpoint = save_weights(cfg, tmp_path / 'weights.pth')
@@ -130,7 +130,7 @@ def test_past_frames_as_in_a_test_run(
 
 
 def test_support_frames_at_random_are_refused(
-    data_root: Path, frames: List[np.ndarray]
+    data_root: Path, frames: list[np.ndarray]
 ) -> None:
     cfg = make_config(data_root)
     cfg.test_dataloader.dataset.ref_img_sampler.method = 'bilateral_uniform'
@@ -139,7 +139,7 @@ def test_support_frames_at_random_are_refused(
 
 
 def test_support_frames_of_the_whole_video_count(
-    detector: VideoDetector, frames: List[np.ndarray]
+    detector: VideoDetector, frames: list[np.ndarray]
 ) -> None:
     first = next(detector.detect_video(frames))
     dark_end = [*frames[:-1], np.zeros_like(frames[0])]
@@ -149,12 +149,12 @@ def test_support_frames_of_the_whole_video_count(
     )
 
 
-def test_streams_do_not_mix(detector: VideoDetector, frames: List[np.ndarray]) -> None:
+def test_streams_do_not_mix(detector: VideoDetector, frames: list[np.ndarray]) -> None:
     policy = PastSupport(num_frames=2, interval=2)
     videos = [frames, frames[::-1], [frame[:, :64].copy() for frame in frames]]
     alone = [list(detector.stream(policy).run(video)) for video in videos]
     streams = [detector.stream(policy) for _ in videos]
-    together: List[List[TrackDataSample]] = [[] for _ in videos]
+    together: list[list[TrackDataSample]] = [[] for _ in videos]
     for images in zip(*videos):
         next(detector.detect_video(frames))  # nor with whole videos
         for results, result in zip(together, detector.push(streams, images)):
@@ -167,7 +167,7 @@ def test_streams_do_not_mix(detector: VideoDetector, frames: List[np.ndarray]) -
 
 
 def test_no_stream_goes_on_if_one_fails(
-    detector: VideoDetector, frames: List[np.ndarray], monkeypatch: pytest.MonkeyPatch
+    detector: VideoDetector, frames: list[np.ndarray], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     small = [frame[:, :64].copy() for frame in frames]
     streams = [detector.stream(), detector.stream()]
@@ -194,7 +194,7 @@ def test_no_stream_goes_on_if_one_fails(
 
 
 def test_threads_share_a_detector(
-    detector: VideoDetector, frames: List[np.ndarray]
+    detector: VideoDetector, frames: list[np.ndarray]
 ) -> None:
     videos = [frames[:3], frames[:2:-1]]
     alone = [list(detector.detect_video(video)) for video in videos]
@@ -205,7 +205,7 @@ def test_threads_share_a_detector(
 
 
 def test_stream_uses_no_future_frames(
-    detector: VideoDetector, frames: List[np.ndarray]
+    detector: VideoDetector, frames: list[np.ndarray]
 ) -> None:
     first, second = (
         [detector.stream().push(frames[0])],
@@ -220,7 +220,7 @@ class Generated:
     def __init__(self, length: int) -> None:
         self.length = length
         self.most = 0
-        self.kept: List[weakref.ref] = []
+        self.kept: list[weakref.ref] = []
 
     def __iter__(self) -> Iterator[np.ndarray]:
         for i in range(self.length):
@@ -254,7 +254,7 @@ def test_results(detector: VideoDetector, video_dir: Path) -> None:
         assert boxes[:, 2].max() > 90 and boxes[:, 2::2].max() <= 96
 
 
-def test_faulty_frames(detector: VideoDetector, frames: List[np.ndarray]) -> None:
+def test_faulty_frames(detector: VideoDetector, frames: list[np.ndarray]) -> None:
     """What comes before is detected, with the support of its like."""
     expected = list(detector.detect_video(frames[:3]))
     for frame, message in (
@@ -277,7 +277,7 @@ def test_faulty_frames(detector: VideoDetector, frames: List[np.ndarray]) -> Non
     assert stream.num_frames == 2
 
 
-def test_unusable_videos(detector: VideoDetector, frames: List[np.ndarray]) -> None:
+def test_unusable_videos(detector: VideoDetector, frames: list[np.ndarray]) -> None:
     for empty in ([], Wrapped([])):
         with pytest.raises(VideoError, match='zero frames'):
             list(detector.detect_video(empty))
@@ -347,7 +347,7 @@ def test_amp_on_cpu(name: str, data_root: Path, video_dir: Path) -> None:
 
 
 def assert_close_detections(
-    results: List[TrackDataSample], exact: List[TrackDataSample]
+    results: list[TrackDataSample], exact: list[TrackDataSample]
 ) -> None:
     """The best scores agree roughly, and are not the very same."""
     for result, wanted in zip(results, exact):

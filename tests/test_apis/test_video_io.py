@@ -3,7 +3,7 @@ from __future__ import annotations
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import Iterator, List
+from typing import Iterator
 
 import cv2
 import mmcv
@@ -33,7 +33,7 @@ def truncate(path: Path) -> Path:
     return truncated
 
 
-def assert_shows(images: List[np.ndarray], frame_ids: List[int]) -> None:
+def assert_shows(images: list[np.ndarray], frame_ids: list[int]) -> None:
     assert len(images) == len(frame_ids)
     for image, frame_id in zip(images, frame_ids):
         assert image.mean() == pytest.approx(5 * frame_id, abs=4)
@@ -208,7 +208,7 @@ def test_stream_that_breaks_off(tmp_path: Path, server: str) -> None:
 class Restless:
     """A video with another number of frames each time that it is read."""
 
-    def __init__(self, lengths: List[int]) -> None:
+    def __init__(self, lengths: list[int]) -> None:
         self.lengths = iter(lengths)
 
     def __iter__(self) -> Iterator[np.ndarray]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Any, Dict, List, Optional
+from typing import Any
 
 import pytest
 import torch
@@ -112,8 +112,8 @@ def make_config(data_root: Path, classes: tuple, num_classes: int) -> Config:
 
 
 def run(
-    cfg: Config, what: str, stock: bool = True, checkpoint: Optional[dict] = None
-) -> Dict[str, float]:
+    cfg: Config, what: str, stock: bool = True, checkpoint: dict | None = None
+) -> dict[str, float]:
     if checkpoint is not None:
         path = Path(cfg.work_dir).with_name('x.pth')
         torch.save(checkpoint, path)
@@ -132,7 +132,7 @@ def test_any_order_in_the_file(data_root: Path, classes: tuple) -> None:
 
 
 @pytest.mark.parametrize('indices', [[0, 1, 2], [3, 4, 5, 6]])
-def test_part_by_indices(data_root: Path, indices: List[int]) -> None:
+def test_part_by_indices(data_root: Path, indices: list[int]) -> None:
     """One of the two videos, of 3 and 4 frames."""
     cfg = make_config(data_root, ('ant', 'cat'), num_classes=2)
     cfg.test_dataloader.dataset.indices = indices

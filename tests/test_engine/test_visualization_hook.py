@@ -3,7 +3,6 @@ from __future__ import annotations
 import json
 from pathlib import Path
 from types import SimpleNamespace
-from typing import List
 
 import mmcv
 import numpy as np
@@ -55,7 +54,7 @@ def test_class_names_are_drawn_as_they_are(name: str, tmp_path: Path) -> None:
 )  # fmt: skip
 @pytest.mark.parametrize('joined', [False, True])
 def test_videos_are_kept_apart(
-    tmp_path: Path, files: List[str], names: List[str], joined: bool
+    tmp_path: Path, files: list[str], names: list[str], joined: bool
 ) -> None:
     images = [
         dict(id=i, video_id=i, frame_id=0, file_name=name, height=64, width=96)

@@ -6,7 +6,6 @@ import socket
 import subprocess
 import sys
 from pathlib import Path
-from typing import List
 
 import pytest
 from mmengine.evaluator import BaseMetric
@@ -56,7 +55,7 @@ def metric(prefix: str, fails_in: str = '', on_rank: int = 0, cls: type = Count)
     return made
 
 
-def evaluate(metrics: List[BaseMetric]) -> dict:
+def evaluate(metrics: list[BaseMetric]) -> dict:
     evaluator = VideoEvaluator(metrics)
     for start in (0, 2):
         evaluator.process([dict(id=start), dict(id=start + 1)])

@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import re
-from typing import Optional
 
 import pytest
 from mmengine.logging import MMLogger
@@ -124,7 +123,7 @@ def test_labels_that_mean_other_classes(trained: tuple, message: str) -> None:
     [(CLASSES, False), (None, False), (('ant', 'bumblebee', 'cat'), True)],
 )
 def test_other_names_are_warned_about(
-    trained: Optional[tuple], warns: bool, caplog: pytest.LogCaptureFixture
+    trained: tuple | None, warns: bool, caplog: pytest.LogCaptureFixture
 ) -> None:
     logger = MMLogger.get_current_instance()
     logger.addHandler(caplog.handler)

@@ -4,7 +4,7 @@ import json
 import threading
 import time
 from pathlib import Path
-from typing import Dict, List, Optional, Sequence
+from typing import Sequence
 
 import pytest
 
@@ -21,8 +21,8 @@ SEEDS = (0, 1)
 class FakeLaunch:
     """Leaves the files of the tools behind; keeps their commands."""
 
-    def __init__(self, failing: Optional[str] = None) -> None:
-        self.commands: List[Sequence[str]] = []
+    def __init__(self, failing: str | None = None) -> None:
+        self.commands: list[Sequence[str]] = []
         self.failing = failing
 
     def __call__(self, command: Sequence[str], log: str) -> None:
@@ -40,12 +40,12 @@ class FakeLaunch:
             assert Path(command[2]).is_file()
             Path(command[command.index('--out') + 1]).touch()
 
-    def programs(self) -> List[str]:
+    def programs(self) -> list[str]:
         return [Path(command[0]).stem for command in self.commands]
 
 
 @pytest.fixture
-def runs(tmp_path: Path) -> Dict[str, List[Run]]:
+def runs(tmp_path: Path) -> dict[str, list[Run]]:
     found = plan(str(tmp_path), ['single', 'att'], SEEDS, scale=0.01)
     for run in flat(found):
         claim(run, SETTINGS)
@@ -63,11 +63,11 @@ def fake_scores(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(running, 'save_scores', save)
 
 
-def flat(runs: Dict[str, List[Run]]) -> List[Run]:
+def flat(runs: dict[str, list[Run]]) -> list[Run]:
     return [run for of_seeds in runs.values() for run in of_seeds]
 
 
-def complete(runs: Dict[str, List[Run]], launch: FakeLaunch) -> List[str]:
+def complete(runs: dict[str, list[Run]], launch: FakeLaunch) -> list[str]:
     return running.complete(flat(runs), launch, 2, lambda: None)
 
 
@@ -112,7 +112,7 @@ def test_scale_shortens_the_whole_schedule(tmp_path: Path) -> None:
     assert backbones[0].train_cfg.max_iters * 10 == backbones[1].train_cfg.max_iters
 
 
-def test_stage_by_stage_and_nothing_twice(runs: Dict[str, List[Run]]) -> None:
+def test_stage_by_stage_and_nothing_twice(runs: dict[str, list[Run]]) -> None:
     launch = FakeLaunch()
     assert not complete(runs, launch)
     assert launch.programs()[:4] == ['train'] * 4
@@ -131,7 +131,7 @@ def test_stage_by_stage_and_nothing_twice(runs: Dict[str, List[Run]]) -> None:
     assert not again.commands
 
 
-def test_resumes_where_it_stopped(runs: Dict[str, List[Run]]) -> None:
+def test_resumes_where_it_stopped(runs: dict[str, list[Run]]) -> None:
     complete(runs, FakeLaunch())
     unscored, untested, untrained, _ = flat(runs)
     for run in (unscored, untested, untrained):
@@ -148,7 +148,7 @@ def test_resumes_where_it_stopped(runs: Dict[str, List[Run]]) -> None:
     assert all(Path(run.scores).is_file() for run in flat(runs))
 
 
-def test_a_checkpoint_half_way_is_not_the_end(runs: Dict[str, List[Run]]) -> None:
+def test_a_checkpoint_half_way_is_not_the_end(runs: dict[str, list[Run]]) -> None:
     run = runs['att'][0]
     folder = Path(run.checkpoint).parent
     folder.mkdir(parents=True)
@@ -159,7 +159,7 @@ def test_a_checkpoint_half_way_is_not_the_end(runs: Dict[str, List[Run]]) -> Non
     assert run.is_trained
 
 
-def test_a_failure_leaves_the_others_alone(runs: Dict[str, List[Run]]) -> None:
+def test_a_failure_leaves_the_others_alone(runs: dict[str, list[Run]]) -> None:
     (failure,) = complete(runs, FakeLaunch('single/seed_1'))
     assert 'single, seed 1' in failure and 'log.txt' in failure
     summary = summarize(runs)
@@ -169,7 +169,7 @@ def test_a_failure_leaves_the_others_alone(runs: Dict[str, List[Run]]) -> None:
 
 @pytest.mark.parametrize('stage', ['backbone', 'detector'])
 def test_nothing_without_the_stage_before(
-    runs: Dict[str, List[Run]], stage: str
+    runs: dict[str, list[Run]], stage: str
 ) -> None:
     launch = FakeLaunch(f'{stage}/seed_0')
     (failure,) = complete(runs, launch)
@@ -177,7 +177,7 @@ def test_nothing_without_the_stage_before(
     assert [Path(r.scores).is_file() for r in flat(runs)] == [False, True] * 2
 
 
-def test_runs_of_another_config_are_not_mixed_in(runs: Dict[str, List[Run]]) -> None:
+def test_runs_of_another_config_are_not_mixed_in(runs: dict[str, list[Run]]) -> None:
     run = runs['att'][0]
     claim(run, SETTINGS)
     with pytest.raises(ValueError, match='other.*data.*remove the folder'):
@@ -187,7 +187,7 @@ def test_runs_of_another_config_are_not_mixed_in(runs: Dict[str, List[Run]]) -> 
         claim(run, SETTINGS)
 
 
-def test_table_and_figure(runs: Dict[str, List[Run]], tmp_path: Path) -> None:
+def test_table_and_figure(runs: dict[str, list[Run]], tmp_path: Path) -> None:
     complete(runs, FakeLaunch())
     Path(runs['single'][1].scores).unlink()
     report(runs, str(tmp_path))

@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Tuple
 
 import pytest
 import torch
@@ -15,7 +14,7 @@ from projects.tiny_vid.generate import Settings, generate
 from stpn_plugin.datasets.converters import convert_vid
 
 
-def make_videos(seed: int, sharp: int) -> Tuple[Tensor, Tensor]:
+def make_videos(seed: int, sharp: int) -> tuple[Tensor, Tensor]:
     """Features whose first ``sharp`` frames of 16 tell one of four classes."""
     rng = torch.Generator().manual_seed(seed)
     labels = torch.arange(80) % 4

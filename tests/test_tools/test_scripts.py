@@ -5,14 +5,13 @@ from __future__ import annotations
 import os
 import subprocess
 from pathlib import Path
-from typing import List
 
 import pytest
 
 from tests.support.commands import ROOT
 
 
-def words(script: str, *args: str, **environ: str) -> List[str]:
+def words(script: str, *args: str, **environ: str) -> list[str]:
     """Arguments that a script gives to the interpreter."""
     done = subprocess.run(
         [str(ROOT / 'tools' / script), *args],

@@ -3,7 +3,7 @@ from __future__ import annotations
 import json
 import pickle
 from pathlib import Path
-from typing import Dict, Sequence
+from typing import Sequence
 
 import mmcv
 import numpy as np
@@ -30,7 +30,7 @@ def test_cfg(*args: object) -> Config:
 test_cfg.__test__ = False
 
 
-def run_test(*args: object) -> Dict[str, float]:
+def run_test(*args: object) -> dict[str, float]:
     """Run ``tools/test.py`` in ``./work``; returns its metrics."""
     run_tool('test.py', *args, '--work-dir', 'work')
     return last_metrics(Path('work'))

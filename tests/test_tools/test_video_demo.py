@@ -7,7 +7,7 @@ import pickle
 import shutil
 import signal
 from pathlib import Path
-from typing import Callable, Dict, List
+from typing import Callable
 
 import cv2
 import mmcv
@@ -30,12 +30,12 @@ def run_demo(video: object, config: Path, checkpoint: Path, *args: object) -> No
     run_tool('video_demo.py', video, config, checkpoint, '--device', 'cpu', *args)
 
 
-def read_csv(path: str = 'made/found.csv') -> List[Dict[str, str]]:
+def read_csv(path: str = 'made/found.csv') -> list[dict[str, str]]:
     with open(path, newline='') as file:
         return list(csv.DictReader(file))
 
 
-def annotations() -> List[dict]:
+def annotations() -> list[dict]:
     return json.loads(Path('made/found.json').read_text())['annotations']
 
 

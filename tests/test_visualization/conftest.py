@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import List
 
 import numpy as np
 import pytest
@@ -51,7 +50,7 @@ def checkpoint(config: Path, mmtrack_scope: None) -> Path:
     return path
 
 
-def predictions(data_root: Path) -> List[dict]:
+def predictions(data_root: Path) -> list[dict]:
     """All objects found, but in the second video as the wrong class."""
     made = []
     for video, length in enumerate(NUM_FRAMES):
@@ -85,6 +84,6 @@ def results(data_root: Path, mmtrack_scope: None) -> Path:
 
 
 @pytest.fixture
-def images() -> List[np.ndarray]:
+def images() -> list[np.ndarray]:
     rng = np.random.default_rng(0)
     return [rng.integers(0, 255, (64, 96, 3), np.uint8) for _ in range(3)]

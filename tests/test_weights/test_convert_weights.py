@@ -3,7 +3,7 @@ from __future__ import annotations
 import json
 import runpy
 from pathlib import Path
-from typing import Dict, Tuple
+from typing import Dict
 
 import pytest
 import torch
@@ -74,7 +74,7 @@ def weights(model: torch.nn.Module) -> State:
     return model.state_dict()
 
 
-def convert(source: Path, content: dict, *options: object) -> Tuple[int, dict]:
+def convert(source: Path, content: dict, *options: object) -> tuple[int, dict]:
     """Run the tool; returns its exit status and what it wrote."""
     torch.save(content, str(source))
     target = source.with_name('converted.pth')

@@ -11,7 +11,7 @@ import os
 import os.path as osp
 import signal
 import sys
-from typing import Optional, Sequence
+from typing import Sequence
 
 from projects.tiny_vid import demo
 from projects.tiny_vid.experiment.plan import METHODS, Run, plan
@@ -19,7 +19,7 @@ from projects.tiny_vid.experiment.report import report
 from projects.tiny_vid.experiment.run import Launcher, claim, complete, prepare_data
 
 
-def parse_args(argv: Optional[Sequence[str]] = None) -> argparse.Namespace:
+def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
     """Parse the command line."""
     parser = argparse.ArgumentParser(
         prog='python -m projects.tiny_vid.experiment',
@@ -58,7 +58,7 @@ def parse_args(argv: Optional[Sequence[str]] = None) -> argparse.Namespace:
     return args
 
 
-def main(argv: Optional[Sequence[str]] = None) -> None:
+def main(argv: Sequence[str] | None = None) -> None:
     """Run the command line."""
     args = parse_args(argv)
     work_dir = osp.abspath(args.work_dir)
@@ -70,7 +70,7 @@ def main(argv: Optional[Sequence[str]] = None) -> None:
         runs = plan(work_dir, args.methods, args.seeds, args.scale)
         detectors = [run for of_seeds in runs.values() for run in of_seeds]
         for run in detectors:
-            stage: Optional[Run] = run
+            stage: Run | None = run
             while stage is not None:
                 claim(stage, settings)
                 stage = stage.start

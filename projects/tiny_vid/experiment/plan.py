@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import functools
 import os.path as osp
-from typing import Any, Dict, List, NamedTuple, Optional, Sequence
+from typing import Any, NamedTuple, Sequence
 
 from mmengine.config import Config
 
@@ -46,22 +46,22 @@ class Run(NamedTuple):
     """One training, and its test if it is of a detector.
 
     Attributes:
-        name (str): What to call it.
-        folder (str): Where all its files lie.
-        config (str): Config file.
-        options (dict[str, Any]): Entries of the config to override.
-        cfg (Config): The config with the options.
-        seed (int): Seed.
-        start (Run, optional): The stage that this run starts from.
+        name: What to call it.
+        folder: Where all its files lie.
+        config: Config file.
+        options: Entries of the config to override.
+        cfg: The config with the options.
+        seed: Seed.
+        start: The stage that this run starts from.
     """
 
     name: str
     folder: str
     config: str
-    options: Dict[str, Any]
+    options: dict[str, Any]
     cfg: Config
     seed: int
-    start: Optional[Run] = None
+    start: Run | None = None
 
     @property
     def log(self) -> str:
@@ -98,12 +98,12 @@ class Run(NamedTuple):
         return osp.join(self.folder, 'scores.json')
 
 
-def scaled_schedule(cfg: Config, scale: float) -> Dict[str, Any]:
+def scaled_schedule(cfg: Config, scale: float) -> dict[str, Any]:
     """Entries of a config that make its schedule longer or shorter.
 
     Args:
-        cfg (Config): A config that counts iterations.
-        scale (float): How many times as long.
+        cfg: A config that counts iterations.
+        scale: How many times as long.
     """
     step = cfg.optim_wrapper.get('accumulative_counts', 1)  # whole updates
     options = {
@@ -120,27 +120,27 @@ def scaled_schedule(cfg: Config, scale: float) -> Dict[str, Any]:
 
 def plan(
     work_dir: str, methods: Sequence[str], seeds: Sequence[int], scale: float = 1.0
-) -> Dict[str, List[Run]]:
+) -> dict[str, list[Run]]:
     """Runs of every method.
 
     Args:
-        work_dir (str): Folder of all runs.
-        methods (Sequence[str]): Keys of :data:`METHODS`.
-        seeds (Sequence[int]): Seeds; each makes a run of each method.
-        scale (float): How many times as long as in the configs to train.
+        work_dir: Folder of all runs.
+        methods: Keys of :data:`METHODS`.
+        seeds: Seeds; each makes a run of each method.
+        scale: How many times as long as in the configs to train.
 
     Returns:
-        dict[str, list[Run]]: For every method a run for every seed. Runs of one seed
-        start from the same detector, and that from a backbone.
+        For every method a run for every seed. Runs of one seed start from the same
+        detector, and that from a backbone.
     """
 
     @functools.lru_cache(maxsize=None)
     def load(config: str) -> Config:
         return Config.fromfile(osp.join(demo.ROOT, config))
 
-    def make(name: str, config: str, seed: int, start: Optional[Run] = None) -> Run:
+    def make(name: str, config: str, seed: int, start: Run | None = None) -> Run:
         cfg = copy.deepcopy(load(config))
-        options: Dict[str, Any] = {'randomness.seed': seed}
+        options: dict[str, Any] = {'randomness.seed': seed}
         if scale != 1:
             options.update(scaled_schedule(cfg, scale))
         max_iters = options.get('train_cfg.max_iters', cfg.train_cfg.max_iters)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os.path as osp
-from typing import Any, Dict, List
+from typing import Any, Dict
 
 import numpy as np
 from matplotlib.figure import Figure
@@ -18,20 +18,19 @@ COLUMNS = ('all', 'fast', 'medium', 'slow', 'sharp', 'deteriorated', 'guess')
 Scores = Dict[str, float]
 
 
-def summarize(runs: Dict[str, List[Run]]) -> Dict[str, Dict[str, Any]]:
+def summarize(runs: dict[str, list[Run]]) -> dict[str, dict[str, Any]]:
     """Mean and deviation over the seeds.
 
     Args:
-        runs (dict[str, list[Run]]): Runs of every method. Those without scores are
-            left out.
+        runs: Runs of every method. Those without scores are left out.
 
     Returns:
-        dict[str, dict]: For every method with scores ``title``, ``config``, ``seeds``
-        (scores by seed), ``mean`` and ``std`` (the sample's, None of a single run).
+        For every method with scores ``title``, ``config``, ``seeds`` (scores by seed),
+        ``mean`` and ``std`` (the sample's, None of a single run).
     """
     summary = {}
     for method, of_seeds in runs.items():
-        scores: Dict[int, Scores] = {}
+        scores: dict[int, Scores] = {}
         for run in of_seeds:
             if osp.isfile(run.scores):
                 with open(run.scores) as file:
@@ -48,7 +47,7 @@ def summarize(runs: Dict[str, List[Run]]) -> Dict[str, Dict[str, Any]]:
     return summary
 
 
-def rows(summary: Dict[str, Dict[str, Any]]) -> List[List[str]]:
+def rows(summary: dict[str, dict[str, Any]]) -> list[list[str]]:
     """Rows of the table: method, number of runs, and mean ± deviation."""
     found = [['method', 'runs', *COLUMNS]]
     for entry in summary.values():
@@ -60,20 +59,20 @@ def rows(summary: Dict[str, Dict[str, Any]]) -> List[List[str]]:
     return found
 
 
-def markdown(summary: Dict[str, Dict[str, Any]]) -> str:
+def markdown(summary: dict[str, dict[str, Any]]) -> str:
     """The table as Markdown."""
     return markdown_table(rows(summary)) + '\n'
 
 
 @styled
-def plot(summary: Dict[str, Dict[str, Any]]) -> Figure:
+def plot(summary: dict[str, dict[str, Any]]) -> Figure:
     """Bars of AP50 by motion speed and by what is wrong with frames.
 
     Args:
-        summary (dict[str, dict]): See :func:`summarize`.
+        summary: See :func:`summarize`.
 
     Returns:
-        Figure: Bars of means, with deviations.
+        Bars of means, with deviations.
     """
     panels = [COLUMNS[:4], COLUMNS[4:6]]
     figure = Figure(figsize=(11, 4.2))
@@ -106,12 +105,12 @@ def plot(summary: Dict[str, Dict[str, Any]]) -> Figure:
     return figure
 
 
-def report(runs: Dict[str, List[Run]], work_dir: str) -> None:
+def report(runs: dict[str, list[Run]], work_dir: str) -> None:
     """Print the table; write it, all scores and the figure.
 
     Args:
-        runs (dict[str, list[Run]]): Runs of every method.
-        work_dir (str): Folder for ``table.md``, ``scores.json`` and ``figure.png``.
+        runs: Runs of every method.
+        work_dir: Folder for ``table.md``, ``scores.json`` and ``figure.png``.
     """
     summary = summarize(runs)
     if not summary:

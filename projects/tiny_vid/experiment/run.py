@@ -12,7 +12,7 @@ import sys
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor, as_completed
-from typing import Any, Callable, Dict, List, Optional, Sequence, Set
+from typing import Any, Callable, Sequence
 
 from rich.console import Console
 from rich.progress import MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
@@ -30,7 +30,7 @@ class Launcher:
     """Runs Python programs of the repository, each with one computing thread."""
 
     def __init__(self) -> None:
-        self._running: Set[subprocess.Popen] = set()
+        self._running: set[subprocess.Popen] = set()
         self._lock = threading.Lock()
         self._stopped = False
 
@@ -38,8 +38,8 @@ class Launcher:
         """Run a program to its end.
 
         Args:
-            command (Sequence[str]): Arguments of Python.
-            log (str): File to append its output to.
+            command: Arguments of Python.
+            log: File to append its output to.
 
         Raises:
             RuntimeError: The program failed, or :meth:`stop` was called.
@@ -85,15 +85,15 @@ def write_text(path: str, text: str) -> None:
         file.write(text)
 
 
-def prepare_data(work_dir: str, launch: Launch) -> Dict[str, Any]:
+def prepare_data(work_dir: str, launch: Launch) -> dict[str, Any]:
     """Generate and convert tiny_vid unless it is there.
 
     Args:
-        work_dir (str): Folder for the log.
-        launch (Callable): Runs a program, as :class:`Launcher` does.
+        work_dir: Folder for the log.
+        launch: Runs a program, as :class:`Launcher` does.
 
     Returns:
-        dict[str, Any]: What the data was generated with.
+        What the data was generated with.
     """
     root = osp.join(demo.ROOT, demo.DATA_ROOT)
     marker = osp.join(root, MARKER)
@@ -107,12 +107,12 @@ def prepare_data(work_dir: str, launch: Launch) -> Dict[str, Any]:
         return json.load(file)['settings']
 
 
-def claim(run: Run, settings: Dict[str, Any]) -> None:
+def claim(run: Run, settings: dict[str, Any]) -> None:
     """Record what a run is made with, or compare with the record.
 
     Args:
-        run (Run): The run.
-        settings (dict[str, Any]): What the data was generated with.
+        run: The run.
+        settings: What the data was generated with.
 
     Raises:
         ValueError: The folder has a run with another config or on other data.
@@ -135,8 +135,8 @@ def train(run: Run, launch: Launch) -> None:
     """Train, or go on with it, unless it is done.
 
     Args:
-        run (Run): The run.
-        launch (Callable): Runs a program, as :class:`Launcher` does.
+        run: The run.
+        launch: Runs a program, as :class:`Launcher` does.
     """
     if run.is_trained:
         return
@@ -169,19 +169,18 @@ def in_parallel(
     work: Callable[[Run], None],
     runs: Sequence[Run],
     jobs: int,
-    done: Callable[[Run, Optional[BaseException]], None],
+    done: Callable[[Run, BaseException | None], None],
     stop: Callable[[], None],
 ) -> None:
     """Do the work of several runs at a time.
 
     Args:
-        work (Callable): What to do with a run.
-        runs (Sequence[Run]): The runs.
-        jobs (int): How many at a time.
-        done (Callable): Told in the main thread of each run that ended, and of its
-            error.
-        stop (Callable): Called to end the work that goes on when something, such as
-            the user, interrupts it.
+        work: What to do with a run.
+        runs: The runs.
+        jobs: How many at a time.
+        done: Told in the main thread of each run that ended, and of its error.
+        stop: Called to end the work that goes on when something, such as the user,
+            interrupts it.
     """
     with ThreadPoolExecutor(jobs) as pool:
         futures = {pool.submit(work, run): run for run in runs}
@@ -195,9 +194,9 @@ def in_parallel(
             raise
 
 
-def earlier_stages(runs: Sequence[Run]) -> List[List[Run]]:
+def earlier_stages(runs: Sequence[Run]) -> list[list[Run]]:
     """What has to be trained before some runs can be, stage by stage."""
-    stages: List[List[Run]] = []
+    stages: list[list[Run]] = []
     while runs:
         starts = {run.start.folder: run.start for run in runs if run.start is not None}
         runs = [run for run in starts.values() if not run.is_trained]
@@ -207,22 +206,22 @@ def earlier_stages(runs: Sequence[Run]) -> List[List[Run]]:
 
 def complete(
     runs: Sequence[Run], launch: Launch, jobs: int, stop: Callable[[], None]
-) -> List[str]:
+) -> list[str]:
     """Do what the runs lack: first of the stages that they start from, then of them.
 
     Args:
-        runs (Sequence[Run]): Runs of the methods.
-        launch (Callable): Runs a program, as :class:`Launcher` does.
-        jobs (int): How many runs go on at a time.
-        stop (Callable): Ends all programs.
+        runs: Runs of the methods.
+        launch: Runs a program, as :class:`Launcher` does.
+        jobs: How many runs go on at a time.
+        stop: Ends all programs.
 
     Returns:
-        list[str]: What went wrong. A run that fails does not stop others.
+        What went wrong. A run that fails does not stop others.
     """
     todo = [run for run in runs if not osp.isfile(run.scores)]
     stages = earlier_stages([run for run in todo if not osp.isfile(run.results)])
-    failures: List[str] = []
-    failed: Set[int] = set()  # seeds with a stage missing
+    failures: list[str] = []
+    failed: set[int] = set()  # seeds with a stage missing
     console = Console()
     columns = (
         *Progress.get_default_columns()[:2],
@@ -236,7 +235,7 @@ def complete(
         task = progress.add_task('train', total=len(todo) + sum(map(len, stages)))
         begin = time.monotonic()
 
-        def done(run: Run, error: Optional[BaseException]) -> None:
+        def done(run: Run, error: BaseException | None) -> None:
             progress.advance(task)
             minutes = (time.monotonic() - begin) / 60
             try:

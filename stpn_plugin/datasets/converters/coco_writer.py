@@ -7,7 +7,7 @@ import os
 import shutil
 import tempfile
 from types import TracebackType
-from typing import IO, Any, Dict, List, Optional, Sequence, Type
+from typing import IO, Any, Sequence
 
 from ...utils import whole_binary
 
@@ -23,9 +23,9 @@ class CocoWriter:
     one stays as it is.
 
     Args:
-        path (str): Path of the COCO file. Its folder is made if needed.
-        categories (list[dict]): The categories.
-        sections (Sequence[str]): Names of the other sections.
+        path: Path of the COCO file. Its folder is made if needed.
+        categories: The categories.
+        sections: Names of the other sections.
 
     Example:
         >>> with CocoWriter('a.json', [], ['images']) as writer:
@@ -34,12 +34,12 @@ class CocoWriter:
     """
 
     def __init__(
-        self, path: str, categories: List[dict], sections: Sequence[str]
+        self, path: str, categories: list[dict], sections: Sequence[str]
     ) -> None:
         self.path = path
         self.categories = categories
         self._counts = dict.fromkeys(sections, 0)
-        self._files: Dict[str, IO[bytes]] = {}
+        self._files: dict[str, IO[bytes]] = {}
 
     def __enter__(self) -> CocoWriter:
         folder = os.path.dirname(os.path.abspath(self.path))
@@ -52,7 +52,7 @@ class CocoWriter:
         """Append an entry to a section.
 
         Returns:
-            int: The id of the entry: its place in the section, from 1.
+            The id of the entry: its place in the section, from 1.
         """
         self._counts[section] += 1
         entry_id = self._counts[section]
@@ -63,9 +63,9 @@ class CocoWriter:
 
     def __exit__(
         self,
-        exc_type: Optional[Type[BaseException]],
-        exc: Optional[BaseException],
-        traceback: Optional[TracebackType],
+        exc_type: type[BaseException] | None,
+        exc: BaseException | None,
+        traceback: TracebackType | None,
     ) -> None:
         try:
             if exc_type is None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os.path as osp
-from typing import Dict, List, NamedTuple, Optional, Tuple
+from typing import NamedTuple
 
 from .report import ConversionError, Problem, ProblemKind
 
@@ -15,35 +15,34 @@ class Video(NamedTuple):
     """A video, as a list describes it.
 
     Attributes:
-        name (str): Path of the video's folder, ``train/...`` or ``val/...``.
-        num_frames (int, optional): Number of frames, if the list tells it.
-        train_frames (list[int]): Frames to train with, from 0.
+        name: Path of the video's folder, ``train/...`` or ``val/...``.
+        num_frames: Number of frames, if the list tells it.
+        train_frames: Frames to train with, from 0.
     """
 
     name: str
-    num_frames: Optional[int]
-    train_frames: List[int]
+    num_frames: int | None
+    train_frames: list[int]
 
 
-def read_train_videos(data_root: str) -> Tuple[List[Video], List[Problem]]:
+def read_train_videos(data_root: str) -> tuple[list[Video], list[Problem]]:
     """Read ``VID_train_15frames.txt``.
 
     Every line, ``<video> 1 <frame from 1> <number of frames>``, tells a frame to train
     with.
 
     Args:
-        data_root (str): Root of ILSVRC.
+        data_root: Root of ILSVRC.
 
     Returns:
-        tuple[list[Video], list[Problem]]: The videos in the order of their first
-        lines, and what is wrong with the list.
+        The videos in the order of their first lines, and what is wrong with the list.
 
     Raises:
         FileNotFoundError: If there is no such list.
         ConversionError: If the list is empty.
     """
     path, lines = _read_list(data_root, 'VID_train_15frames.txt')
-    videos: Dict[str, Video] = {}
+    videos: dict[str, Video] = {}
     problems = []
     for number, fields in lines:
         where = f'{path}:{number}'
@@ -70,25 +69,24 @@ def read_train_videos(data_root: str) -> Tuple[List[Video], List[Problem]]:
     return list(videos.values()), problems
 
 
-def read_val_videos(data_root: str) -> Tuple[List[Video], List[Problem]]:
+def read_val_videos(data_root: str) -> tuple[list[Video], list[Problem]]:
     """Read ``VID_val_videos.txt``.
 
     Every line is ``<video> 1 1 <number of frames>``.
 
     Args:
-        data_root (str): Root of ILSVRC.
+        data_root: Root of ILSVRC.
 
     Returns:
-        tuple[list[Video], list[Problem]]: The videos in the order of the list, and
-        what is wrong with the list.
+        The videos in the order of the list, and what is wrong with the list.
 
     Raises:
         FileNotFoundError: If there is no such list.
         ConversionError: If the list is empty.
     """
     path, lines = _read_list(data_root, 'VID_val_videos.txt')
-    videos: Dict[str, Video] = {}
-    problems: List[Problem] = []
+    videos: dict[str, Video] = {}
+    problems: list[Problem] = []
     for number, fields in lines:
         where = f'{path}:{number}'
         if fields[0] in videos:
@@ -99,24 +97,24 @@ def read_val_videos(data_root: str) -> Tuple[List[Video], List[Problem]]:
     return list(videos.values()), problems
 
 
-def read_det_images(data_root: str) -> Tuple[List[str], List[Problem]]:
+def read_det_images(data_root: str) -> tuple[list[str], list[Problem]]:
     """Read ``DET_train_30classes.txt``.
 
     Every line is ``<path without ending> 1``.
 
     Args:
-        data_root (str): Root of ILSVRC.
+        data_root: Root of ILSVRC.
 
     Returns:
-        tuple[list[str], list[Problem]]: Paths of the images without ending, in the
-        order of the list, and what is wrong with the list.
+        Paths of the images without ending, in the order of the list, and what is wrong
+        with the list.
 
     Raises:
         FileNotFoundError: If there is no such list.
         ConversionError: If the list is empty.
     """
     path, lines = _read_list(data_root, 'DET_train_30classes.txt')
-    images: Dict[str, None] = {}
+    images: dict[str, None] = {}
     problems = []
     for number, (image, *_) in lines:
         if image in images:
@@ -126,7 +124,7 @@ def read_det_images(data_root: str) -> Tuple[List[str], List[Problem]]:
     return list(images), problems
 
 
-def _read_list(data_root: str, name: str) -> Tuple[str, List[Tuple[int, List[str]]]]:
+def _read_list(data_root: str, name: str) -> tuple[str, list[tuple[int, list[str]]]]:
     """Find a list; returns its path, and number and fields of every line."""
     candidates = [osp.join(data_root, folder, name) for folder in LIST_FOLDERS]
     for path in candidates:
@@ -145,7 +143,7 @@ def _read_list(data_root: str, name: str) -> Tuple[str, List[Tuple[int, List[str
     return path, lines
 
 
-def _first_line(fields: List[str], where: str, problems: List[Problem]) -> Video:
+def _first_line(fields: list[str], where: str, problems: list[Problem]) -> Video:
     """Make a video of the first line about it."""
     count = _count(fields)
     if count is None:
@@ -154,11 +152,11 @@ def _first_line(fields: List[str], where: str, problems: List[Problem]) -> Video
     return Video(fields[0], count, [])
 
 
-def _count(fields: List[str]) -> Optional[int]:
+def _count(fields: list[str]) -> int | None:
     """Number of frames in a line, the fourth and last field."""
     return _positive(fields[-1]) if len(fields) > 3 else None
 
 
-def _positive(text: str) -> Optional[int]:
+def _positive(text: str) -> int | None:
     """The number that a text stands for if it is a positive integer, else None."""
     return int(text) if text.isdecimal() and int(text) > 0 else None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os.path as osp
 import xml.etree.ElementTree as ET
-from typing import List, NamedTuple, Optional, Tuple
+from typing import NamedTuple
 
 from ..imagenet_classes import IMAGENET_VID_CATEGORIES
 from .report import Problem, ProblemKind
@@ -18,15 +18,15 @@ class Box(NamedTuple):
     """An annotated object.
 
     Attributes:
-        category_id (int): Its category.
-        xyxy (tuple[int, int, int, int]): Its box ``xmin, ymin, xmax, ymax`` in pixels.
-        track (str): Its track in the video, empty for still images.
-        occluded (bool): Whether it is partly hidden.
-        generated (bool): Whether the box was interpolated instead of drawn.
+        category_id: Its category.
+        xyxy: Its box ``xmin, ymin, xmax, ymax`` in pixels.
+        track: Its track in the video, empty for still images.
+        occluded: Whether it is partly hidden.
+        generated: Whether the box was interpolated instead of drawn.
     """
 
     category_id: int
-    xyxy: Tuple[int, int, int, int]
+    xyxy: tuple[int, int, int, int]
     track: str = ''
     occluded: bool = False
     generated: bool = False
@@ -36,14 +36,13 @@ class Annotation(NamedTuple):
     """Content of an annotation file.
 
     Attributes:
-        size (tuple[int, int], optional): Width and height of the image in pixels.
-            None if missing or impossible.
-        boxes (list[Box]): The objects.
-        num_others (int): Number of objects outside the 30 classes that are left out.
+        size: Width and height of the image in pixels. None if missing or impossible.
+        boxes: The objects.
+        num_others: Number of objects outside the 30 classes that are left out.
     """
 
-    size: Optional[Tuple[int, int]]
-    boxes: List[Box]
+    size: tuple[int, int] | None
+    boxes: list[Box]
     num_others: int
 
 
@@ -65,22 +64,22 @@ def find_annotations(data_root: str, part: str) -> str:
 
 def read_annotation(
     path: str,
-    other_id: Optional[int],
+    other_id: int | None,
     with_tracks: bool,
-    problems: List[Problem],
-) -> Optional[Annotation]:
+    problems: list[Problem],
+) -> Annotation | None:
     """Read an annotation file.
 
     Args:
-        path (str): Path of the XML file.
-        other_id (int, optional): Category id of objects outside the 30 classes of
-            ImageNet VID. None leaves them out.
-        with_tracks (bool): Whether objects have a track and its flags.
-        problems (list[Problem]): Where to append what is wrong with the file.
+        path: Path of the XML file.
+        other_id: Category id of objects outside the 30 classes of ImageNet VID. None
+            leaves them out.
+        with_tracks: Whether objects have a track and its flags.
+        problems: Where to append what is wrong with the file.
 
     Returns:
-        Annotation, optional: The content, None if the file cannot be read. Boxes are
-        as in the file, see :func:`fit_boxes`.
+        The content, None if the file cannot be read. Boxes are as in the file, see
+        :func:`fit_boxes`.
     """
     try:
         root = ET.parse(path).getroot()
@@ -120,18 +119,18 @@ def read_annotation(
 
 
 def fit_boxes(
-    boxes: List[Box], size: Tuple[int, int], path: str, problems: List[Problem]
-) -> List[Box]:
+    boxes: list[Box], size: tuple[int, int], path: str, problems: list[Problem]
+) -> list[Box]:
     """Clip boxes to their image and leave out what is empty.
 
     Args:
-        boxes (list[Box]): The boxes of an image.
-        size (tuple[int, int]): Width and height of the image in pixels.
-        path (str): Path of their XML file.
-        problems (list[Problem]): Where to append what is wrong with the boxes.
+        boxes: The boxes of an image.
+        size: Width and height of the image in pixels.
+        path: Path of their XML file.
+        problems: Where to append what is wrong with the boxes.
 
     Returns:
-        list[Box]: The boxes that are left, each at least one pixel wide and high.
+        The boxes that are left, each at least one pixel wide and high.
     """
     width, height = size
     fitted = []
@@ -162,7 +161,7 @@ def fit_boxes(
 
 
 def _add_track(
-    box: Box, node: ET.Element, index: int, path: str, problems: List[Problem]
+    box: Box, node: ET.Element, index: int, path: str, problems: list[Problem]
 ) -> Box:
     """Read the fields that only objects in videos have."""
     values = {}
@@ -184,8 +183,8 @@ def _add_track(
 
 
 def _read_size(
-    root: ET.Element, path: str, problems: List[Problem]
-) -> Optional[Tuple[int, int]]:
+    root: ET.Element, path: str, problems: list[Problem]
+) -> tuple[int, int] | None:
     try:
         node = _child(root, 'size')
         width, height = _integer(node, 'width'), _integer(node, 'height')

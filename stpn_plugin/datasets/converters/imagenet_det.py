@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import os.path as osp
 from functools import partial
-from typing import List, NamedTuple, Tuple
+from typing import NamedTuple
 
 from ...utils import ProgressBar
 from ..imagenet_classes import IMAGENET_VID_CATEGORIES
@@ -26,18 +26,18 @@ _CHUNK = 256  # images a task: enough to make the way to another process cheap
 
 class _Image(NamedTuple):
     name: str
-    size: Tuple[int, int]
-    boxes: List[Box]
+    size: tuple[int, int]
+    boxes: list[Box]
 
 
 class _ParsedChunk(NamedTuple):
-    images: List[_Image]
-    problems: List[Problem]
+    images: list[_Image]
+    problems: list[Problem]
 
 
 def convert_det(
     data_root: str, out_dir: str, strict: bool = False, jobs: int = 1
-) -> List[Report]:
+) -> list[Report]:
     """Convert the training set of ImageNet DET.
 
     Reads the list ``DET_train_30classes.txt`` in ``ImageSets`` or ``Lists`` and the
@@ -48,13 +48,13 @@ def convert_det(
     :class:`ProblemKind` tells what becomes of faulty input.
 
     Args:
-        data_root (str): Root of ILSVRC.
-        out_dir (str): Folder to write to.
-        strict (bool): Whether to raise at the first problem. Defaults to False.
-        jobs (int): Number of processes. The file does not depend on it. Defaults to 1.
+        data_root: Root of ILSVRC.
+        out_dir: Folder to write to.
+        strict: Whether to raise at the first problem. Defaults to False.
+        jobs: Number of processes. The file does not depend on it. Defaults to 1.
 
     Returns:
-        list[Report]: What went into the file, one entry.
+        What went into the file, one entry.
 
     Raises:
         FileNotFoundError: If the list or the folder of the annotations is missing.
@@ -113,10 +113,10 @@ def _write_image(
         )
 
 
-def _parse_chunk(ann_dir: str, names: List[str]) -> _ParsedChunk:
+def _parse_chunk(ann_dir: str, names: list[str]) -> _ParsedChunk:
     """Read the annotation files of some images."""
     images = []
-    problems: List[Problem] = []
+    problems: list[Problem] = []
     for name in names:
         path = osp.join(ann_dir, f'{name}.xml')
         annotation = read_annotation(path, _OTHER_ID, False, problems)
@@ -127,7 +127,7 @@ def _parse_chunk(ann_dir: str, names: List[str]) -> _ParsedChunk:
     return _ParsedChunk(images, problems)
 
 
-def _find_images(ann_dir: str, subset: str) -> List[str]:
+def _find_images(ann_dir: str, subset: str) -> list[str]:
     """Names of all annotated images of a subset: sorted paths without ending."""
     paths = []
     # Folders of the size of DET are often links to another disk.

@@ -7,7 +7,7 @@ import os.path as osp
 from collections import Counter
 from functools import partial
 from typing import Counter as CounterType
-from typing import Dict, List, NamedTuple, Optional, Tuple
+from typing import NamedTuple
 
 from ...utils import ProgressBar
 from ..imagenet_classes import IMAGENET_VID_CATEGORIES
@@ -21,20 +21,20 @@ _NO_ANNOTATION = Annotation(None, [], 0)
 
 
 class _Frame(NamedTuple):
-    size: Tuple[int, int]
-    boxes: List[Box]
+    size: tuple[int, int]
+    boxes: list[Box]
 
 
 class _ParsedVideo(NamedTuple):
-    frames: List[_Frame]
-    train_frames: List[int]
+    frames: list[_Frame]
+    train_frames: list[int]
     num_others: int
-    problems: List[Problem]
+    problems: list[Problem]
 
 
 def convert_vid(
     data_root: str, out_dir: str, strict: bool = False, jobs: int = 1
-) -> List[Report]:
+) -> list[Report]:
     """Convert the training and the validation set of ImageNet VID.
 
     Reads the lists ``VID_train_15frames.txt`` and ``VID_val_videos.txt`` in
@@ -44,13 +44,13 @@ def convert_vid(
     :class:`ProblemKind` tells what becomes of faulty input.
 
     Args:
-        data_root (str): Root of ILSVRC.
-        out_dir (str): Folder to write to.
-        strict (bool): Whether to raise at the first problem. Defaults to False.
-        jobs (int): Number of processes. The files do not depend on it. Defaults to 1.
+        data_root: Root of ILSVRC.
+        out_dir: Folder to write to.
+        strict: Whether to raise at the first problem. Defaults to False.
+        jobs: Number of processes. The files do not depend on it. Defaults to 1.
 
     Returns:
-        list[Report]: What went into each file.
+        What went into each file.
 
     Raises:
         FileNotFoundError: If a list or the folder of the annotations is missing.
@@ -74,8 +74,8 @@ def convert_vid(
 
 def _convert_set(
     ann_dir: str,
-    videos: List[Video],
-    problems: List[Problem],
+    videos: list[Video],
+    problems: list[Problem],
     path: str,
     strict: bool,
     jobs: int,
@@ -113,8 +113,8 @@ def _write_video(
     """Write a video; returns its number of instances."""
     video_id = writer.add('videos', name=name, vid_train_frames=parsed.train_frames)
     train_frames = set(parsed.train_frames)
-    instance_ids: Dict[str, int] = {}
-    instance_categories: Dict[int, int] = {}
+    instance_ids: dict[str, int] = {}
+    instance_categories: dict[int, int] = {}
     for frame_id, ((width, height), boxes) in enumerate(parsed.frames):
         is_train_frame = frame_id in train_frames
         image_id = writer.add(
@@ -153,7 +153,7 @@ def _write_video(
 def _parse_video(ann_dir: str, video: Video) -> _ParsedVideo:
     """Read all annotation files of a video."""
     folder = osp.join(ann_dir, video.name)
-    problems: List[Problem] = []
+    problems: list[Problem] = []
     num_frames = _count_frames(folder, video.num_frames, problems)
     if num_frames == 0:
         return _ParsedVideo([], [], 0, problems)
@@ -172,7 +172,7 @@ def _parse_video(ann_dir: str, video: Video) -> _ParsedVideo:
     annotations = [
         read_annotation(path, None, True, problems) or _NO_ANNOTATION for path in paths
     ]
-    sizes: CounterType[Tuple[int, int]] = Counter(
+    sizes: CounterType[tuple[int, int]] = Counter(
         annotation.size for annotation in annotations if annotation.size
     )
     if not sizes:
@@ -200,9 +200,7 @@ def _parse_video(ann_dir: str, video: Video) -> _ParsedVideo:
     return _ParsedVideo(frames, train_frames, num_others, problems)
 
 
-def _count_frames(
-    folder: str, num_frames: Optional[int], problems: List[Problem]
-) -> int:
+def _count_frames(folder: str, num_frames: int | None, problems: list[Problem]) -> int:
     """Compare the list's number of frames with the files; 0 if there are none."""
     try:
         names = os.listdir(folder)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 from concurrent.futures import Future, ProcessPoolExecutor
-from typing import Any, Callable, Deque, Iterator, Sequence
+from typing import Any, Callable, Iterator, Sequence
 
 
 def ordered_map(
@@ -16,17 +16,17 @@ def ordered_map(
     their reader is, and fails instead of waiting forever if a process is killed.
 
     Args:
-        function (Callable): Function of one task. It and the tasks can be pickled.
-        tasks (Sequence): The tasks.
-        jobs (int): Number of processes. With 1 everything runs in this process.
+        function: Function of one task. It and the tasks can be pickled.
+        tasks: The tasks.
+        jobs: Number of processes. With 1 everything runs in this process.
 
     Yields:
-        Any: The results, in the order of the tasks.
+        The results, in the order of the tasks.
     """
     if jobs == 1:
         yield from map(function, tasks)
         return
-    pending: Deque[Future] = deque()
+    pending: deque[Future] = deque()
     with ProcessPoolExecutor(jobs) as pool:
         try:
             for task in tasks:

@@ -6,7 +6,7 @@ import logging
 from collections import Counter
 from enum import Enum
 from typing import Counter as CounterType
-from typing import Iterable, List, NamedTuple
+from typing import Iterable, NamedTuple
 
 from ...utils import text_table
 
@@ -48,9 +48,9 @@ class Problem(NamedTuple):
     """One fault of the input.
 
     Attributes:
-        kind (ProblemKind): Kind of the fault.
-        path (str): File or folder with the fault.
-        detail (str): What is wrong there and, unless obvious, what is done about it.
+        kind: Kind of the fault.
+        path: File or folder with the fault.
+        detail: What is wrong there and, unless obvious, what is done about it.
     """
 
     kind: ProblemKind
@@ -65,16 +65,16 @@ class Report:
     """Counts of what went into one CocoVID file, and of what was wrong.
 
     Args:
-        path (str): Path of the CocoVID file.
-        categories (list[dict]): The categories of the file.
-        strict (bool): Whether to raise at the first problem.
+        path: Path of the CocoVID file.
+        categories: The categories of the file.
+        strict: Whether to raise at the first problem.
 
     Attributes:
-        problems (Counter[ProblemKind]): Number of problems of every kind.
-        totals (Counter[str]): Number of videos, images, ... in the file.
+        problems: Number of problems of every kind.
+        totals: Number of videos, images, ... in the file.
     """
 
-    def __init__(self, path: str, categories: List[dict], strict: bool) -> None:
+    def __init__(self, path: str, categories: list[dict], strict: bool) -> None:
         self.path = path
         self.strict = strict
         self.categories = categories
@@ -96,7 +96,7 @@ class Report:
             logger.warning('%s', problem)
             self.problems[problem.kind] += 1
 
-    def add_image(self, category_ids: List[int], is_train_frame: bool) -> None:
+    def add_image(self, category_ids: list[int], is_train_frame: bool) -> None:
         """Count an image and its boxes, given by their categories."""
         self.totals['images'] += 1
         self.totals['training images'] += is_train_frame
@@ -105,7 +105,7 @@ class Report:
         self._boxes.update(category_ids)
         self._images.update(set(category_ids))
 
-    def add_video(self, category_ids: List[int]) -> None:
+    def add_video(self, category_ids: list[int]) -> None:
         """Count a video and its instances, given by their categories."""
         self.totals['videos'] += 1
         self.totals['instances'] += len(category_ids)

@@ -22,7 +22,7 @@ class PadFramesToLargest(BaseTransform):
     that differs by frame.
 
     Args:
-        pad_val (float | dict): As in mmdet's ``Pad``. Defaults to 0.
+        pad_val: As in mmdet's ``Pad``. Defaults to 0.
     """
 
     padded_keys = ('img', 'gt_masks', 'gt_seg_map')

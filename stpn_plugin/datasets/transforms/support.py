@@ -13,7 +13,7 @@ frames, then T support frames, which make prompts::
 from __future__ import annotations
 
 import random
-from typing import Any, Dict
+from typing import Any
 
 import numpy as np
 from mmcv.transforms import BaseTransform, to_tensor
@@ -30,15 +30,14 @@ class DrawReferenceFrames(BaseTransform):
     draw. Place it before images are loaded.
 
     Args:
-        num_ref_imgs (int): Number of the task's reference frames. They are put
-            right behind the key frame; the others, support frames, follow.
-            Defaults to 1.
+        num_ref_imgs: Number of the task's reference frames. They are put right behind
+            the key frame; the others, support frames, follow. Defaults to 1.
     """
 
     def __init__(self, num_ref_imgs: int = 1) -> None:
         self.num_ref_imgs = num_ref_imgs
 
-    def transform(self, results: Dict[str, Any]) -> Dict[str, Any]:
+    def transform(self, results: dict[str, Any]) -> dict[str, Any]:
         """Reorder lists of 1 + n frames.
 
         Raises:
@@ -69,7 +68,7 @@ class PackPromptedInputs(PackTrackInputs):
     dropped.
 
     Args:
-        num_support_frames (int): Number of support frames T.
+        num_support_frames: Number of support frames T.
         **kwargs: Those of ``PackTrackInputs``.
     """
 
@@ -81,7 +80,7 @@ class PackPromptedInputs(PackTrackInputs):
             )
         self.num_support_frames = num_support_frames
 
-    def transform(self, results: Dict[str, Any]) -> Dict[str, Any]:
+    def transform(self, results: dict[str, Any]) -> dict[str, Any]:
         """Pack the frames of a sample.
 
         Raises:

@@ -37,8 +37,8 @@ class ClassCheckHook(Hook):
         """Remember on which classes the weights were trained.
 
         Args:
-            runner (Runner): The runner.
-            checkpoint (dict): Content of the checkpoint.
+            runner: The runner.
+            checkpoint: Content of the checkpoint.
         """
         self.trained_on = checkpoint_classes(checkpoint)
 
@@ -46,7 +46,7 @@ class ClassCheckHook(Hook):
         """Check the heads; the classes of the checkpoint are past from now on.
 
         Args:
-            runner (Runner): The runner.
+            runner: The runner.
         """
         self.trained_on = None
         self._check(runner, runner.train_dataloader.dataset)
@@ -55,7 +55,7 @@ class ClassCheckHook(Hook):
         """Check heads and checkpoint.
 
         Args:
-            runner (Runner): The runner.
+            runner: The runner.
         """
         self._check(runner, runner.val_dataloader.dataset)
 
@@ -63,7 +63,7 @@ class ClassCheckHook(Hook):
         """Check heads and checkpoint.
 
         Args:
-            runner (Runner): The runner.
+            runner: The runner.
         """
         self._check(runner, runner.test_dataloader.dataset)
 
@@ -79,10 +79,10 @@ def with_class_check(hooks: Sequence[dict] | None) -> list[dict]:
     """Add the hook to the custom hooks of a config that lacks it.
 
     Args:
-        hooks (Sequence[dict], optional): The config's ``custom_hooks``.
+        hooks: The config's ``custom_hooks``.
 
     Returns:
-        list[dict]: The hooks, with a :class:`ClassCheckHook` among them.
+        The hooks, with a :class:`ClassCheckHook` among them.
 
     Raises:
         ConfigError: They are something else.

@@ -30,8 +30,8 @@ class FitWeightsHook(Hook):
         """Load what fits, and hand the complete weights over to the runner.
 
         Args:
-            runner (Runner): The runner that is about to take the weights.
-            checkpoint (dict): What was in the file. At the start of a training its
+            runner: The runner that is about to take the weights.
+            checkpoint: What was in the file. At the start of a training its
                 ``state_dict`` is replaced by the model's.
 
         Raises:

@@ -32,7 +32,7 @@ class RunSummaryHook(Hook):
         """Start the clock.
 
         Args:
-            runner (Runner): The runner.
+            runner: The runner.
         """
         self.begin = time.monotonic()
         self.best = None
@@ -43,8 +43,8 @@ class RunSummaryHook(Hook):
         """Remember the best AP50 and its iteration.
 
         Args:
-            runner (Runner): The runner.
-            metrics (dict[str, float], optional): What the validation found.
+            runner: The runner.
+            metrics: What the validation found.
         """
         ap50 = find_ap50(metrics or {})
         if ap50 is not None and (self.best is None or ap50 > self.best[0]):
@@ -54,7 +54,7 @@ class RunSummaryHook(Hook):
         """Print the block.
 
         Args:
-            runner (Runner): The runner.
+            runner: The runner.
         """
         minutes = (time.monotonic() - self.begin) / 60
         lines = [f'trained {runner.iter} iterations in {minutes:.1f} minutes']
@@ -78,10 +78,10 @@ def find_ap50(metrics: dict[str, float]) -> float | None:
     """AP50 among the metrics of a validation.
 
     Args:
-        metrics (dict[str, float]): Values by name, as ``vid/AP50``.
+        metrics: Values by name, as ``vid/AP50``.
 
     Returns:
-        float, optional: AP50 from 0 to 1, None if it is not there.
+        AP50 from 0 to 1, None if it is not there.
     """
     by_name = {key.split('/', 1)[-1]: value for key, value in metrics.items()}
     return next((by_name[key] for key in AP50_KEYS if key in by_name), None)

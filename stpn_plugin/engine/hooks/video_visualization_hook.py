@@ -35,7 +35,7 @@ class VideoVisualizationHook(TrackVisualizationHook):
         """Find out how many folders tell the videos of the dataset apart.
 
         Args:
-            runner (Runner): The runner of the test.
+            runner: The runner of the test.
         """
         if not self.draw:
             return
@@ -53,10 +53,10 @@ class VideoVisualizationHook(TrackVisualizationHook):
         """Draw every ``interval``-th batch.
 
         Args:
-            runner (Runner): The runner of the test.
-            batch_idx (int): Index of the batch in the test loop.
-            data_batch (dict): What the model was given.
-            outputs (Sequence[TrackDataSample]): Its predictions, one per image.
+            runner: The runner of the test.
+            batch_idx: Index of the batch in the test loop.
+            data_batch: What the model was given.
+            outputs: Its predictions, one per image.
         """
         if not self.draw or not self.every_n_inner_iters(batch_idx, self.interval):
             return
@@ -85,10 +85,10 @@ def distinct_depth(folders: Iterable[str]) -> int:
     """How many of its last parts tell each of some folders from the others.
 
     Args:
-        folders (Iterable[str]): Paths of folders; they may repeat.
+        folders: Paths of folders; they may repeat.
 
     Returns:
-        int: The number, at least 1.
+        The number, at least 1.
     """
     distinct = {_parts(folder) for folder in folders}
     depth = 1

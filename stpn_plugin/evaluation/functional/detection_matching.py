@@ -18,12 +18,12 @@ class DetectionMatching:
     definition of IoU.
 
     Args:
-        gts (Sequence[dict]): Ground truth per image: ``bboxes`` (n, 4) as
-            ``x1, y1, x2, y2`` and ``labels`` (n, ) from 0.
-        dets (Sequence[dict]): Detections of the same images: ``bboxes`` (m, 4),
-            ``labels`` (m, ) from 0, ``scores`` (m, ), in any order.
-        num_classes (int): Number of classes.
-        iou_thr (float): Least IoU of a match. Defaults to 0.5.
+        gts: Ground truth per image: ``bboxes`` (n, 4) as ``x1, y1, x2, y2`` and
+            ``labels`` (n, ) from 0.
+        dets: Detections of the same images: ``bboxes`` (m, 4), ``labels`` (m, ) from 0,
+            ``scores`` (m, ), in any order.
+        num_classes: Number of classes.
+        iou_thr: Least IoU of a match. Defaults to 0.5.
 
     Attributes:
         order (np.ndarray): The D detections, numbered through all images as they are

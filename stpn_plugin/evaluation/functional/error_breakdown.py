@@ -24,15 +24,15 @@ class ErrorBreakdown(NamedTuple):
     """Errors of the detections of a data set.
 
     Attributes:
-        ap (float): AP of the detections as they are: mean over the classes that have
-            ground truth; nan if there is none.
-        counts (dict[str, int]): Number of errors of each type of
-            :data:`ERROR_TYPES`: detections, or objects in case of ``missed``.
-        delta_ap (dict[str, float]): How much higher the AP would be, were all errors
-            of the type mended and nothing else.
-        false_positive_delta_ap (float): Likewise, were there no false positives.
-        false_negative_delta_ap (float): Likewise, were only those objects asked for
-            that are found.
+        ap: AP of the detections as they are: mean over the classes that have ground
+            truth; nan if there is none.
+        counts: Number of errors of each type of :data:`ERROR_TYPES`: detections, or
+            objects in case of ``missed``.
+        delta_ap: How much higher the AP would be, were all errors of the type mended
+            and nothing else.
+        false_positive_delta_ap: Likewise, were there no false positives.
+        false_negative_delta_ap: Likewise, were only those objects asked for that are
+            found.
     """
 
     ap: float
@@ -76,17 +76,17 @@ def error_breakdown(
     Errors", ECCV 2020, https://arxiv.org/abs/2008.08115.
 
     Args:
-        gts (Sequence[dict]): Ground truth per image: ``bboxes`` (n, 4) as
-            ``x1, y1, x2, y2`` and ``labels`` (n, ) from 0.
-        dets (Sequence[dict]): Detections of the same images: ``bboxes`` (m, 4),
-            ``labels`` (m, ) from 0, ``scores`` (m, ), in any order.
-        num_classes (int): Number of classes.
-        iou_thr (float): Least IoU of a true positive. Defaults to 0.5.
-        background_iou (float): Highest IoU of a detection that has found nothing.
-            Defaults to 0.1.
+        gts: Ground truth per image: ``bboxes`` (n, 4) as ``x1, y1, x2, y2`` and
+            ``labels`` (n, ) from 0.
+        dets: Detections of the same images: ``bboxes`` (m, 4), ``labels`` (m, ) from 0,
+            ``scores`` (m, ), in any order.
+        num_classes: Number of classes.
+        iou_thr: Least IoU of a true positive. Defaults to 0.5.
+        background_iou: Highest IoU of a detection that has found nothing. Defaults to
+            0.1.
 
     Returns:
-        ErrorBreakdown: Counts of errors and the AP that they cost, APs in [0, 1].
+        Counts of errors and the AP that they cost, APs in [0, 1].
 
     Raises:
         ValueError: If the thresholds are not in the order

@@ -29,15 +29,15 @@ def frame_scores(
     without objects is rated as if it had one that was found with confidence 1.
 
     Args:
-        gts (Sequence[dict]): Ground truth per frame: ``bboxes`` (n, 4) as
-            ``x1, y1, x2, y2`` and ``labels`` (n, ) from 0.
-        dets (Sequence[dict]): Detections of the same frames: ``bboxes`` (m, 4),
-            ``labels`` (m, ) from 0, ``scores`` (m, ) in [0, 1], in any order.
-        num_classes (int): Number of classes.
-        iou_thr (float): Least IoU of a true positive. Defaults to 0.5.
+        gts: Ground truth per frame: ``bboxes`` (n, 4) as ``x1, y1, x2, y2`` and
+            ``labels`` (n, ) from 0.
+        dets: Detections of the same frames: ``bboxes`` (m, 4), ``labels`` (m, ) from 0,
+            ``scores`` (m, ) in [0, 1], in any order.
+        num_classes: Number of classes.
+        iou_thr: Least IoU of a true positive. Defaults to 0.5.
 
     Returns:
-        np.ndarray: Scores in [0, 1], (number of frames, ).
+        Scores in [0, 1], (number of frames, ).
 
     Raises:
         ValueError: If the lists or the arrays in them do not fit together.

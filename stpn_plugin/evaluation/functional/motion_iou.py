@@ -19,16 +19,16 @@ def motion_iou(
     slow object overlaps well with itself in nearby frames, a fast one does not.
 
     Args:
-        bboxes (np.ndarray): Boxes of one video, (N, 4), as ``x1, y1, x2, y2``.
-        frame_ids (np.ndarray): Frame of every box, (N, ), integral.
-        instance_ids (np.ndarray): Instance of every box, (N, ).
-        window (int): How many frames to look at on either side. The box's own
-            frame is left out, and so are frames beyond the video's ends or
-            without the instance. Defaults to 10.
+        bboxes: Boxes of one video, (N, 4), as ``x1, y1, x2, y2``.
+        frame_ids: Frame of every box, (N, ), integral.
+        instance_ids: Instance of every box, (N, ).
+        window: How many frames to look at on either side. The box's own frame is left
+            out, and so are frames beyond the video's ends or without the instance.
+            Defaults to 10.
 
     Returns:
-        np.ndarray: Motion IoUs in [0, 1], (N, ), float64. Boxes whose instance
-        is in no other frame of the window have 0.
+        Motion IoUs in [0, 1], (N, ), float64. Boxes whose instance is in no other frame
+        of the window have 0.
 
     Raises:
         ValueError: If the lengths of the arguments differ.
@@ -78,12 +78,12 @@ def load_motion_iou_mat(path: str | os.PathLike) -> list[np.ndarray]:
     """Read the motion IoUs that the authors of FGFA published for ImageNet VID.
 
     Args:
-        path (str | os.PathLike): Path of ``vid_groundtruth_motion_iou.mat``.
+        path: Path of ``vid_groundtruth_motion_iou.mat``.
 
     Returns:
-        list[np.ndarray]: For every image of the validation list, in its order,
-        the motion IoUs of its objects, (n, ), in annotation order. Empty cells
-        are 0; an image without objects may have one such cell, too.
+        For every image of the validation list, in its order, the motion IoUs of its
+        objects, (n, ), in annotation order. Empty cells are 0; an image without objects
+        may have one such cell, too.
 
     Raises:
         FileNotFoundError: If there is no such file.

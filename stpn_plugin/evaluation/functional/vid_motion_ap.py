@@ -32,23 +32,22 @@ def vid_motion_ap(
     See :class:`VIDMotionEvaluator` for the rules.
 
     Args:
-        gts (Sequence[dict]): Ground truth per image: ``bboxes`` (n, 4) as
-            ``x1, y1, x2, y2``, ``labels`` (n, ) from 0, ``motion_ious`` (n, ).
-            An image without boxes counts as a frame without objects, unless its
-            ``has_objects`` is true: it shows some that are not evaluated.
-        dets (Sequence[dict]): Detections of the same images: ``bboxes`` (m, 4),
-            ``labels`` (m, ) from 0, ``scores`` (m, ), in any order.
-        num_classes (int): Number of classes.
-        iou_thr (float): Least IoU of a true positive. Defaults to 0.5.
-        motion_ranges (Mapping | Sequence, optional): Ranges of motion IoU, ends
-            included, by name, or unnamed ``(low, high)`` pairs, which then are
-            the keys of the result themselves. Defaults to
+        gts: Ground truth per image: ``bboxes`` (n, 4) as ``x1, y1, x2, y2``, ``labels``
+            (n, ) from 0, ``motion_ious`` (n, ). An image without boxes counts as a
+            frame without objects, unless its ``has_objects`` is true: it shows some
+            that are not evaluated.
+        dets: Detections of the same images: ``bboxes`` (m, 4), ``labels`` (m, ) from 0,
+            ``scores`` (m, ), in any order.
+        num_classes: Number of classes.
+        iou_thr: Least IoU of a true positive. Defaults to 0.5.
+        motion_ranges: Ranges of motion IoU, ends included, by name, or unnamed ``(low,
+            high)`` pairs, which then are the keys of the result themselves. Defaults to
             :data:`MOTION_RANGES`: all, fast, medium, slow.
 
     Returns:
-        dict[str, dict]: For every range ``dict(map=float, ap=np.ndarray)``:
-        ``ap`` (num_classes, ) is nan for classes without ground truth in the
-        range, ``map`` the mean over the others (nan if there are none).
+        For every range ``dict(map=float, ap=np.ndarray)``: ``ap`` (num_classes, ) is
+        nan for classes without ground truth in the range, ``map`` the mean over the
+        others (nan if there are none).
 
     Raises:
         ValueError: If the lists or the arrays in them do not fit together, or
@@ -115,9 +114,9 @@ class VIDMotionEvaluator:
       points.
 
     Args:
-        gts (Sequence[dict]): See :func:`vid_motion_ap`.
-        dets (Sequence[dict]): See :func:`vid_motion_ap`.
-        num_classes (int): Number of classes.
+        gts: See :func:`vid_motion_ap`.
+        dets: See :func:`vid_motion_ap`.
+        num_classes: Number of classes.
 
     Raises:
         ValueError: See :func:`vid_motion_ap`.
@@ -176,13 +175,11 @@ class VIDMotionEvaluator:
         """AP of every class.
 
         Args:
-            iou_thr (float): Least IoU of a true positive. Defaults to 0.5.
-            motion_range (tuple[float, float]): Ends of the range of motion IoU,
-                included. Defaults to (0, 1).
+            iou_thr: Least IoU of a true positive. Defaults to 0.5.
+            motion_range: Ends of the range of motion IoU, included. Defaults to (0, 1).
 
         Returns:
-            np.ndarray: APs, (num_classes, ), nan for classes without ground
-            truth in the range.
+            APs, (num_classes, ), nan for classes without ground truth in the range.
         """
         true, false = self._classify(iou_thr, motion_range)
         num_positives = self.num_objects(motion_range)
@@ -207,15 +204,13 @@ class VIDMotionEvaluator:
         """Precision and recall of a class after each of its detections.
 
         Args:
-            label (int): The class.
-            iou_thr (float): Least IoU of a true positive. Defaults to 0.5.
-            motion_range (tuple[float, float]): Ends of the range of motion IoU,
-                included. Defaults to (0, 1).
+            label: The class.
+            iou_thr: Least IoU of a true positive. Defaults to 0.5.
+            motion_range: Ends of the range of motion IoU, included. Defaults to (0, 1).
 
         Returns:
-            tuple[np.ndarray, np.ndarray, np.ndarray]: Precision, recall (nan
-            if the class has no ground truth in the range) and score, each
-            (n, ), by falling score.
+            Precision, recall (nan if the class has no ground truth in the range) and
+            score, each (n, ), by falling score.
         """
         of_class = slice(*self._class_ends[label : label + 2])
         true, false = self._classify(iou_thr, motion_range)
@@ -243,8 +238,8 @@ class VIDMotionEvaluator:
         """Decide what every detection is.
 
         Returns:
-            tuple[np.ndarray, np.ndarray]: Whether it is a true positive, and
-            as how much of a false positive it counts, both (num_dets, ).
+            Whether it is a true positive, and as how much of a false positive it
+            counts, both (num_dets, ).
         """
         low, high = motion_range  # perhaps a list, which is no key
         motion_range = (low, high)
@@ -274,8 +269,8 @@ class VIDMotionEvaluator:
         """What a detection counts as a false positive, (num_dets, ).
 
         Args:
-            ignored (np.ndarray): Which ground truth is ignored, (num_gts, ).
-            share (float): Weight in images without ground truth of the class.
+            ignored: Which ground truth is ignored, (num_gts, ).
+            share: Weight in images without ground truth of the class.
         """
         weights = np.full(len(self.scores), share)
         if len(self._contested):
@@ -306,12 +301,11 @@ class Candidates:
     """Pairs of a detection and a ground-truth box that may match.
 
     Args:
-        dets (np.ndarray): Detection of every pair, (P, ), rising; in any group,
-            the one of the highest score has the lowest number.
-        gts (np.ndarray): Ground-truth box of every pair, (P, ), rising for
-            every detection.
-        ious (np.ndarray): IoU of every pair, (P, ).
-        groups (np.ndarray): Image and class of every pair, (P, ).
+        dets: Detection of every pair, (P, ), rising; in any group, the one of the
+            highest score has the lowest number.
+        gts: Ground-truth box of every pair, (P, ), rising for every detection.
+        ious: IoU of every pair, (P, ).
+        groups: Image and class of every pair, (P, ).
     """
 
     def __init__(
@@ -336,11 +330,10 @@ class Candidates:
         Groups do not touch each other, so all take their turns in step.
 
         Args:
-            ignored (np.ndarray): Which ground truth is ignored, (num_gts, ).
+            ignored: Which ground truth is ignored, (num_gts, ).
 
         Returns:
-            tuple[np.ndarray, np.ndarray]: Detections and the ground truth they
-            took, (M, ) each.
+            Detections and the ground truth they took, (M, ) each.
         """
         dets, gts = self.dets, self.gts
         if self.has_ties:
@@ -406,8 +399,8 @@ def flatten(
     """Join the boxes of all images.
 
     Returns:
-        tuple[np.ndarray, ...]: Group (``image * num_classes + label``), label,
-        box and value (motion IoU or score) of every box.
+        Group (``image * num_classes + label``), label, box and value (motion IoU or
+        score) of every box.
     """
     bboxes = [np.asarray(image['bboxes']).reshape(-1, 4) for image in images]
     labels = [np.asarray(image['labels']).reshape(-1) for image in images]

@@ -26,7 +26,7 @@ class DumpVideoResults(BaseVideoMetric, DumpResults):
     CPU. ``Evaluator.offline_evaluate`` accepts such a list.
 
     Args:
-        out_file_path (str): Path of the file. Ending with ``.npz`` it is an archive of
+        out_file_path: Path of the file. Ending with ``.npz`` it is an archive of
             arrays, which is smaller, read faster and cannot hold code, see
             :mod:`stpn_plugin.evaluation.prediction_files`; with ``.pkl`` or ``.pickle``
             a pickle, as mmengine's ``DumpResults`` writes it. Missing folders are made.
@@ -44,8 +44,8 @@ class DumpVideoResults(BaseVideoMetric, DumpResults):
         """Take over the predictions of a batch.
 
         Args:
-            data_batch (Any): What the model was given.
-            predictions (Sequence[dict]): Its predictions, one per image.
+            data_batch: What the model was given.
+            predictions: Its predictions, one per image.
         """
         # `pred_track_instances` are the same detections, for a visualizer.
         predictions = [
@@ -58,10 +58,10 @@ class DumpVideoResults(BaseVideoMetric, DumpResults):
         """Write the file.
 
         Args:
-            results (list): Predictions of all images.
+            results: Predictions of all images.
 
         Returns:
-            dict: No metrics.
+            No metrics.
         """
         with whole_binary(self.out_file_path) as file:
             if self.out_file_path.endswith('.npz'):

@@ -36,27 +36,23 @@ class VIDMotionMetric(BaseVideoMetric):
     object. A table by class is logged.
 
     Args:
-        ann_file (str): Path of the CocoVID annotation file.
-        motion_iou_file (str, optional): Path of FGFA's
-            ``vid_groundtruth_motion_iou.mat`` for ImageNet VID's validation
-            set. By default the motion IoUs are computed from the annotations.
-        iou_thrs (Sequence[float], optional): IoU thresholds to report instead,
-            each as ``AP<percent>``, and if there are several, the mean over
-            them as ``AP``.
-        classwise (bool): Whether to report every class, too, at the first of
-            the thresholds, as for example ``AP50_fast/zebra``. Defaults to
-            False.
-        format_only (bool): Only write result files, do not evaluate; needs
-            ``outfile_prefix``. Defaults to False.
-        outfile_prefix (str, optional): If given, detections are written to
-            ``<outfile_prefix>.txt`` in the format of an ILSVRC VID submission
-            (frames numbered from 1 in the order of ``ann_file``, class ids as
-            in it; frames without results are skipped) and to
-            ``<outfile_prefix>.bbox.json`` in that of COCO.
-        collect_device (str): Device name used for collecting results from
-            different ranks. mmtrack knows 'cpu' only. Defaults to 'cpu'.
-        prefix (str, optional): Prefix of the reported names. Defaults to
-            'vid'.
+        ann_file: Path of the CocoVID annotation file.
+        motion_iou_file: Path of FGFA's ``vid_groundtruth_motion_iou.mat`` for ImageNet
+            VID's validation set. By default the motion IoUs are computed from the
+            annotations.
+        iou_thrs: IoU thresholds to report instead, each as ``AP<percent>``, and if
+            there are several, the mean over them as ``AP``.
+        classwise: Whether to report every class, too, at the first of the thresholds,
+            as for example ``AP50_fast/zebra``. Defaults to False.
+        format_only: Only write result files, do not evaluate; needs ``outfile_prefix``.
+            Defaults to False.
+        outfile_prefix: If given, detections are written to ``<outfile_prefix>.txt`` in
+            the format of an ILSVRC VID submission (frames numbered from 1 in the order
+            of ``ann_file``, class ids as in it; frames without results are skipped) and
+            to ``<outfile_prefix>.bbox.json`` in that of COCO.
+        collect_device: Device name used for collecting results from different ranks.
+            mmtrack knows 'cpu' only. Defaults to 'cpu'.
+        prefix: Prefix of the reported names. Defaults to 'vid'.
 
     Raises:
         FileNotFoundError: If ``ann_file`` or ``motion_iou_file`` does not exist.
@@ -103,10 +99,9 @@ class VIDMotionMetric(BaseVideoMetric):
         """Keep the detections of a batch.
 
         Args:
-            data_batch (dict): The batch, not used.
-            data_samples (Sequence[dict]): Per image, ``img_id`` and
-                ``pred_det_instances`` with ``bboxes`` (n, 4), ``labels`` (n, )
-                and ``scores`` (n, ).
+            data_batch: The batch, not used.
+            data_samples: Per image, ``img_id`` and ``pred_det_instances`` with
+                ``bboxes`` (n, 4), ``labels`` (n, ) and ``scores`` (n, ).
         """
         for data_sample in data_samples:
             pred = data_sample['pred_det_instances']
@@ -123,11 +118,11 @@ class VIDMotionMetric(BaseVideoMetric):
         """Compute the APs of the images with results.
 
         Args:
-            results (list[dict]): What :meth:`process` kept on all ranks.
+            results: What :meth:`process` kept on all ranks.
 
         Returns:
-            dict[str, float]: APs by name, in [0, 1] or nan, and the numbers of
-            images if only a part was scored; empty with ``format_only``.
+            APs by name, in [0, 1] or nan, and the numbers of images if only a part was
+            scored; empty with ``format_only``.
 
         Raises:
             ValueError: If there are no results, they are of images or classes that
@@ -202,11 +197,11 @@ class VIDMotionMetric(BaseVideoMetric):
         """Images with results, which may be a part of the annotation file's.
 
         Args:
-            results (list[dict]): What :meth:`process` kept, in any order.
+            results: What :meth:`process` kept, in any order.
 
         Returns:
-            tuple[VIDGroundTruth, list[dict]]: The images with results in the order of
-            the annotation file, and one result for each.
+            The images with results in the order of the annotation file, and one result
+            for each.
 
         Raises:
             ValueError: If there are no results, or they are of images or classes that

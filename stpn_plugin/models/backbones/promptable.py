@@ -5,11 +5,9 @@ from __future__ import annotations
 import inspect
 from typing import (
     Any,
-    Dict,
     Iterable,
     Mapping,
     NamedTuple,
-    Optional,
     Protocol,
     Sequence,
     Tuple,
@@ -31,10 +29,9 @@ class PatchAttention(NamedTuple):
     """Attention that the patches of a block pay to the prompts.
 
     Attributes:
-        weights (Tensor): (B, P, H, W), the mean over the heads. Summed over the P
-            prompts, what part of its attention a patch pays to prompts.
-        uniform (float): That part, if all tokens that a patch sees had equal
-            attention.
+        weights: (B, P, H, W), the mean over the heads. Summed over the P prompts, what
+            part of its attention a patch pays to prompts.
+        uniform: That part, if all tokens that a patch sees had equal attention.
     """
 
     weights: Tensor
@@ -49,7 +46,7 @@ class Promptable(Protocol):
     of the backbone without prompts.
 
     Attributes:
-        out_indices (Sequence[int]): Stages that ``forward`` gives.
+        out_indices: Stages that ``forward`` gives.
     """
 
     out_indices: Sequence[int]
@@ -62,7 +59,7 @@ class Promptable(Protocol):
     def feat_strides(self) -> Sequence[int]:
         """Side of a patch in pixels in every stage."""
 
-    def forward(self, x: Tensor, prompts: Optional[Any] = None) -> Sequence[Tensor]:
+    def forward(self, x: Tensor, prompts: Any | None = None) -> Sequence[Tensor]:
         """Extract features.
 
         Args:
@@ -90,7 +87,7 @@ class BlockPromptable(Promptable, Protocol):
     def num_blocks(self) -> Sequence[int]:
         """Number of blocks of every stage."""
 
-    def block_inputs(self, x: Tensor, blocks: Iterable[Block]) -> Dict[Block, Tensor]:
+    def block_inputs(self, x: Tensor, blocks: Iterable[Block]) -> dict[Block, Tensor]:
         """What enters blocks when there are no prompts.
 
         Args:
@@ -106,7 +103,7 @@ class BlockPromptable(Promptable, Protocol):
 
     def patch_attention(
         self, x: Tensor, prompts: Prompts
-    ) -> Dict[Block, PatchAttention]:
+    ) -> dict[Block, PatchAttention]:
         """What patches pay to prompts, in every block that has prompts."""
 
 

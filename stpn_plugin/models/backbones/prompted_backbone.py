@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Dict, Iterable, List, Mapping, Optional, Sequence, Tuple
+from typing import Iterable, Mapping, Sequence, Tuple
 
 from torch import Tensor, nn
 
@@ -23,17 +23,17 @@ class PromptedBackbone(nn.Module):
     out_indices: Sequence[int]
 
     @property
-    def feat_channels(self) -> List[int]:
+    def feat_channels(self) -> list[int]:
         """Channels Ci of every stage; prompts at the input have the first's."""
         raise NotImplementedError
 
     @property
-    def feat_strides(self) -> List[int]:
+    def feat_strides(self) -> list[int]:
         """Side of a patch in pixels in every stage."""
         raise NotImplementedError
 
     @property
-    def num_blocks(self) -> List[int]:
+    def num_blocks(self) -> list[int]:
         """Number of blocks of every stage."""
         return [len(self.stage_blocks(i)) for i in range(len(self.feat_channels))]
 
@@ -54,7 +54,7 @@ class PromptedBackbone(nn.Module):
         return patches
 
     def merge(
-        self, stage: int, tokens: Tensor, hw_shape: Tuple[int, int]
+        self, stage: int, tokens: Tensor, hw_shape: tuple[int, int]
     ) -> TokensAndShape:
         """Shrink the map in front of a stage after the first."""
         raise NotImplementedError
@@ -63,9 +63,7 @@ class PromptedBackbone(nn.Module):
         """Put prompts in front of tokens."""
         return prepend_prompts(prompts, tokens)
 
-    def forward(
-        self, x: Tensor, prompts: Optional[Prompts] = None
-    ) -> Tuple[Tensor, ...]:
+    def forward(self, x: Tensor, prompts: Prompts | None = None) -> tuple[Tensor, ...]:
         """Extract features.
 
         Args:
@@ -89,7 +87,7 @@ class PromptedBackbone(nn.Module):
         outs, _ = self._run(x, prompts)
         return tuple(outs)
 
-    def block_inputs(self, x: Tensor, blocks: Iterable[Block]) -> Dict[Block, Tensor]:
+    def block_inputs(self, x: Tensor, blocks: Iterable[Block]) -> dict[Block, Tensor]:
         """What enters blocks when there are no prompts.
 
         The backbone runs no further than to the last of them.
@@ -115,7 +113,7 @@ class PromptedBackbone(nn.Module):
 
     def patch_attention(
         self, x: Tensor, prompts: Prompts
-    ) -> Dict[Block, PatchAttention]:
+    ) -> dict[Block, PatchAttention]:
         """What patches pay to prompts, in every block that has prompts.
 
         Args:
@@ -137,9 +135,9 @@ class PromptedBackbone(nn.Module):
     def _run(
         self,
         x: Tensor,
-        prompts: Optional[Prompts],
-        wanted: Optional[Sequence[Block]] = None,
-    ) -> Tuple[List[Tensor], Dict[Block, TokensAndShape]]:
+        prompts: Prompts | None,
+        wanted: Sequence[Block] | None = None,
+    ) -> tuple[list[Tensor], dict[Block, TokensAndShape]]:
         """Run all stages, or as far as to the last block whose input is wanted.
 
         Returns:
@@ -153,8 +151,8 @@ class PromptedBackbone(nn.Module):
         elif prompts is not None:
             tokens = self.prepend(prompts, tokens)
 
-        outs: List[Tensor] = []
-        inputs: Dict[Block, TokensAndShape] = {}
+        outs: list[Tensor] = []
+        inputs: dict[Block, TokensAndShape] = {}
         for i in range(len(self.feat_channels)):
             if i > 0:
                 tokens, hw_shape = self.merge(i, tokens, hw_shape)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Tuple
-
 import torch.utils.checkpoint as cp
 from torch import Tensor, nn
 
@@ -33,11 +31,11 @@ class PromptedBlock(nn.Module):
         self.norm2 = block.norm2
         self.ffn = ffn
 
-    def attend_and_mix(self, tokens: Tensor, hw_shape: Tuple[int, int]) -> Tensor:
+    def attend_and_mix(self, tokens: Tensor, hw_shape: tuple[int, int]) -> Tensor:
         """What the block computes, for :meth:`forward` to recompute if asked to."""
         raise NotImplementedError
 
-    def forward(self, tokens: Tensor, hw_shape: Tuple[int, int]) -> Tensor:
+    def forward(self, tokens: Tensor, hw_shape: tuple[int, int]) -> Tensor:
         """Tokens (B, P + H * W, C) in, the same shape out."""
         if self.with_cp and tokens.requires_grad:
             return cp.checkpoint(
@@ -46,7 +44,7 @@ class PromptedBlock(nn.Module):
         return self.attend_and_mix(tokens, hw_shape)
 
     def patch_attention(
-        self, tokens: Tensor, hw_shape: Tuple[int, int]
+        self, tokens: Tensor, hw_shape: tuple[int, int]
     ) -> PatchAttention:
         """What each patch pays to each prompt; arguments as for :meth:`forward`."""
         return self.attn.patch_attention(self.norm1(tokens), hw_shape)

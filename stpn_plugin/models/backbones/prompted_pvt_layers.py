@@ -14,7 +14,7 @@ names and their initialisation stay mmdet's.
 
 from __future__ import annotations
 
-from typing import Iterable, Optional, Tuple
+from typing import Iterable
 
 import torch
 import torch.nn.functional as F
@@ -47,8 +47,8 @@ def convolve_constant(conv: nn.Conv2d, x: Tensor) -> Tensor:
 
 
 def convolve(
-    layers: Iterable[nn.Module], tokens: Tensor, hw_shape: Tuple[int, int]
-) -> Tuple[Tensor, Tuple[int, int]]:
+    layers: Iterable[nn.Module], tokens: Tensor, hw_shape: tuple[int, int]
+) -> tuple[Tensor, tuple[int, int]]:
     """Run convolutions, and elementwise layers among them, on prompted tokens.
 
     Patches form a map. Each prompt is taken for a map that holds it
@@ -93,8 +93,8 @@ class PromptedPatchMerging(nn.Module):
         self.norm = embed.norm
 
     def forward(
-        self, tokens: Tensor, hw_shape: Tuple[int, int]
-    ) -> Tuple[Tensor, Tuple[int, int]]:
+        self, tokens: Tensor, hw_shape: tuple[int, int]
+    ) -> tuple[Tensor, tuple[int, int]]:
         """Shrink the map; keep the number of prompts.
 
         Args:
@@ -135,8 +135,8 @@ class PromptedSpatialReductionAttention(nn.Module):
             self.norm = attention.norm
 
     def _attend(
-        self, tokens: Tensor, hw_shape: Tuple[int, int], need_weights: bool
-    ) -> Tuple[Tensor, Optional[Tensor]]:
+        self, tokens: Tensor, hw_shape: tuple[int, int], need_weights: bool
+    ) -> tuple[Tensor, Tensor | None]:
         """Attended tokens, and the weights (B, P + H * W, P + H' * W') if needed."""
         reduced = tokens
         if self.sr_ratio > 1:
@@ -148,7 +148,7 @@ class PromptedSpatialReductionAttention(nn.Module):
         )
         return out.transpose(0, 1), weights
 
-    def forward(self, tokens: Tensor, hw_shape: Tuple[int, int]) -> Tensor:
+    def forward(self, tokens: Tensor, hw_shape: tuple[int, int]) -> Tensor:
         """Attend; tokens (B, P + H * W, C) in, the same shape out."""
         # torch takes its fused kernel where no weights are asked for. Where they
         # are dropped, the random numbers are to be those of the explicit form.
@@ -158,7 +158,7 @@ class PromptedSpatialReductionAttention(nn.Module):
         return self.dropout_layer(self.proj_drop(out))
 
     def patch_attention(
-        self, tokens: Tensor, hw_shape: Tuple[int, int]
+        self, tokens: Tensor, hw_shape: tuple[int, int]
     ) -> PatchAttention:
         """What each patch pays to each prompt."""
         num_prompts = tokens.shape[1] - hw_shape[0] * hw_shape[1]
@@ -181,7 +181,7 @@ class PromptedMixFFN(nn.Module):
         self.layers = ffn.layers
         self.dropout_layer = ffn.dropout_layer
 
-    def forward(self, tokens: Tensor, hw_shape: Tuple[int, int]) -> Tensor:
+    def forward(self, tokens: Tensor, hw_shape: tuple[int, int]) -> Tensor:
         """Tokens (B, P + H * W, C) in, the same shape out."""
         out, _ = convolve(self.layers, tokens, hw_shape)
         return self.dropout_layer(out)
@@ -202,7 +202,7 @@ class PromptedPVTLayer(PromptedBlock):
         attn = PromptedSpatialReductionAttention(layer.attn, fused_attention)
         super().__init__(layer, attn, PromptedMixFFN(layer.ffn), with_cp)
 
-    def attend_and_mix(self, tokens: Tensor, hw_shape: Tuple[int, int]) -> Tensor:
+    def attend_and_mix(self, tokens: Tensor, hw_shape: tuple[int, int]) -> Tensor:
         """Attend, then mix channels, each beside a residual path."""
         tokens = tokens + self.attn(self.norm1(tokens), hw_shape)
         return tokens + self.ffn(self.norm2(tokens), hw_shape)

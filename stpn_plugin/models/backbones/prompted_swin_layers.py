@@ -10,7 +10,7 @@ names and their initialisation stay mmdet's.
 
 from __future__ import annotations
 
-from typing import Optional, Sequence, Tuple
+from typing import Sequence
 
 import torch
 import torch.nn.functional as F
@@ -58,14 +58,14 @@ def border_kinds(rows: int, columns: int, device: torch.device) -> Tensor:
     return (2 * last_row.long()[:, None] + last_column.long()).flatten()
 
 
-def window_partition(x: Tensor, grid: Tuple[int, int], window_size: int) -> Tensor:
+def window_partition(x: Tensor, grid: tuple[int, int], window_size: int) -> Tensor:
     """Cut maps (B, H, W, C) into a grid of windows (B, nW, window_size ** 2, C)."""
     rows, columns = grid
     x = x.unflatten(2, (columns, window_size)).unflatten(1, (rows, window_size))
     return x.transpose(2, 3).flatten(3, 4).flatten(1, 2)
 
 
-def window_reverse(windows: Tensor, grid: Tuple[int, int], window_size: int) -> Tensor:
+def window_reverse(windows: Tensor, grid: tuple[int, int], window_size: int) -> Tensor:
     """Merge a grid of windows (B, nW, window_size ** 2, C) into maps (B, H, W, C)."""
     x = windows.unflatten(2, (window_size, window_size)).unflatten(1, grid)
     return x.transpose(2, 3).flatten(3, 4).flatten(1, 2)
@@ -116,7 +116,7 @@ class PromptedWindowMSA(nn.Module):
         # torch's fused kernel wants them contiguous; padding may keep other strides
         return F.pad(bias, (num_prompts, 0, num_prompts, 0)).contiguous()
 
-    def queries_keys_values(self, shared: Optional[Tensor], windows: Tensor) -> Tensor:
+    def queries_keys_values(self, shared: Tensor | None, windows: Tensor) -> Tensor:
         """Project windows, and put the projected prompts in front of each.
 
         Args:
@@ -135,11 +135,11 @@ class PromptedWindowMSA(nn.Module):
 
     def forward(
         self,
-        shared: Optional[Tensor],
+        shared: Tensor | None,
         windows: Tensor,
         bias: Tensor,
-        kinds: Optional[Tensor],
-    ) -> Tuple[Optional[Tensor], Tensor]:
+        kinds: Tensor | None,
+    ) -> tuple[Tensor | None, Tensor]:
         """Attend within each window.
 
         Args:
@@ -192,8 +192,8 @@ class PromptedShiftWindowMSA(nn.Module):
         self.register_buffer('masks', masks, persistent=False)
 
     def windows(
-        self, tokens: Tensor, hw_shape: Tuple[int, int]
-    ) -> Tuple[Optional[Tensor], Tensor, Tuple[int, int]]:
+        self, tokens: Tensor, hw_shape: tuple[int, int]
+    ) -> tuple[Tensor | None, Tensor, tuple[int, int]]:
         """Split tokens into prompts and shifted windows.
 
         Args:
@@ -216,7 +216,7 @@ class PromptedShiftWindowMSA(nn.Module):
         return prompts, window_partition(patches, grid, size), grid
 
     def maps(
-        self, windows: Tensor, grid: Tuple[int, int], hw_shape: Tuple[int, int]
+        self, windows: Tensor, grid: tuple[int, int], hw_shape: tuple[int, int]
     ) -> Tensor:
         """Merge shifted windows (B, nW, N, C) into maps (B, H, W, C)."""
         maps = window_reverse(windows, grid, self.window_size)
@@ -231,8 +231,8 @@ class PromptedShiftWindowMSA(nn.Module):
         return maps[:, :h, :w]
 
     def biases(
-        self, num_prompts: int, grid: Tuple[int, int]
-    ) -> Tuple[Tensor, Optional[Tensor]]:
+        self, num_prompts: int, grid: tuple[int, int]
+    ) -> tuple[Tensor, Tensor | None]:
         """Bias of every kind of window, and the kind of each.
 
         Args:
@@ -248,7 +248,7 @@ class PromptedShiftWindowMSA(nn.Module):
             return bias, None
         return bias, border_kinds(*grid, device=bias.device)
 
-    def forward(self, tokens: Tensor, hw_shape: Tuple[int, int]) -> Tensor:
+    def forward(self, tokens: Tensor, hw_shape: tuple[int, int]) -> Tensor:
         """Attend; tokens (B, P + H * W, C) in, the same shape out."""
         prompts, windows, grid = self.windows(tokens, hw_shape)
         num_prompts = 0 if prompts is None else prompts.shape[1]
@@ -270,7 +270,7 @@ class PromptedShiftWindowMSA(nn.Module):
         return self.drop(patches)
 
     def patch_attention(
-        self, tokens: Tensor, hw_shape: Tuple[int, int]
+        self, tokens: Tensor, hw_shape: tuple[int, int]
     ) -> PatchAttention:
         """What each patch pays to each prompt, of which there must be some."""
         prompts, windows, grid = self.windows(tokens, hw_shape)
@@ -299,7 +299,7 @@ class PromptedSwinBlock(PromptedBlock):
         attn = PromptedShiftWindowMSA(block.attn, fused_attention)
         super().__init__(block, attn, block.ffn, block.with_cp)
 
-    def attend_and_mix(self, tokens: Tensor, hw_shape: Tuple[int, int]) -> Tensor:
+    def attend_and_mix(self, tokens: Tensor, hw_shape: tuple[int, int]) -> Tensor:
         """Attend, then mix channels, each beside a residual path."""
         tokens = self.attn(self.norm1(tokens), hw_shape) + tokens
         width = self.ffn.feedforward_channels
@@ -328,7 +328,7 @@ class PromptedPatchMerging(nn.Module):
 
     def forward(
         self, tokens: Tensor, hw_shape: Sequence[int]
-    ) -> Tuple[Tensor, Tuple[int, int]]:
+    ) -> tuple[Tensor, tuple[int, int]]:
         """Halve the map; keep the number of prompts.
 
         Args:

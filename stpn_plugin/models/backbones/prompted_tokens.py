@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Tuple
-
 import torch
 from torch import Tensor
 
@@ -46,7 +44,7 @@ def prepend_prompts(prompts: Tensor, patches: Tensor) -> Tensor:
     return torch.cat((prompts.expand(batch_size, -1, -1), patches), dim=1)
 
 
-def drop_prompts(tokens: Tensor, hw_shape: Tuple[int, int]) -> Tensor:
+def drop_prompts(tokens: Tensor, hw_shape: tuple[int, int]) -> Tensor:
     """Keep the patches of tokens (B, P + H * W, C): (B, H * W, C)."""
     h, w = hw_shape
     return tokens[:, tokens.shape[1] - h * w :]

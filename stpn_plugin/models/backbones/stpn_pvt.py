@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from itertools import accumulate
 from operator import mul
-from typing import Any, List, Tuple
+from typing import Any
 
 from mmdet.models.backbones.pvt import PyramidVisionTransformerV2
 from mmengine.model import BaseModule, ModuleList
@@ -43,11 +43,11 @@ class STPNPyramidVisionTransformerV2(PromptedBackbone, PyramidVisionTransformerV
       alike.
 
     Args:
-        with_cp (bool): Whether to recompute the activations of the encoder
-            layers in the backward pass, to save memory. Defaults to False.
-        fused_attention (bool): Whether torch's fused attention is used, where
-            it is there and fits; it differs by rounding errors. With ``False``
-            results without prompts are mmdet's to the last bit.
+        with_cp: Whether to recompute the activations of the encoder layers in the
+            backward pass, to save memory. Defaults to False.
+        fused_attention: Whether torch's fused attention is used, where it is there and
+            fits; it differs by rounding errors. With ``False`` results without prompts
+            are mmdet's to the last bit.
         **kwargs: Those of mmdet's ``PyramidVisionTransformerV2``.
 
     Example:
@@ -70,12 +70,12 @@ class STPNPyramidVisionTransformerV2(PromptedBackbone, PyramidVisionTransformerV
             )
 
     @property
-    def feat_channels(self) -> List[int]:
+    def feat_channels(self) -> list[int]:
         """Channels Ci of every stage; prompts at the input have the first's."""
         return [self.embed_dims * heads for heads in self.num_heads]
 
     @property
-    def feat_strides(self) -> List[int]:
+    def feat_strides(self) -> list[int]:
         """Side of a patch in pixels in every stage."""
         return list(accumulate(self.strides, mul))
 
@@ -83,7 +83,7 @@ class STPNPyramidVisionTransformerV2(PromptedBackbone, PyramidVisionTransformerV
         """The encoder layers of a stage."""
         return self.layers[stage][1]
 
-    def embed(self, x: Tensor) -> Tuple[Tensor, Tuple[int, int]]:
+    def embed(self, x: Tensor) -> tuple[Tensor, tuple[int, int]]:
         """Turn images (B, 3, H, W) into patches (B, H1 * W1, C1) and (H1, W1)."""
         return self.layers[0][0](x)
 
@@ -92,8 +92,8 @@ class STPNPyramidVisionTransformerV2(PromptedBackbone, PyramidVisionTransformerV
         return self.layers[stage][2](tokens)
 
     def merge(
-        self, stage: int, tokens: Tensor, hw_shape: Tuple[int, int]
-    ) -> Tuple[Tensor, Tuple[int, int]]:
+        self, stage: int, tokens: Tensor, hw_shape: tuple[int, int]
+    ) -> tuple[Tensor, tuple[int, int]]:
         """Shrink the map in front of a stage after the first."""
         return self.layers[stage][0](tokens, hw_shape)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Dict, List, Optional, Tuple, Union
+from typing import Any
 
 import torch.nn.functional as F
 from mmdet.models.backbones.swin import SwinTransformer
@@ -17,7 +17,7 @@ from .prompted_backbone import PromptedBackbone
 from .prompted_swin_layers import PromptedSwinStage
 from .swin_checkpoint import fit_position_tables, swin_state_dict
 
-ARCHS: Dict[str, Dict[str, Any]] = {
+ARCHS: dict[str, dict[str, Any]] = {
     'tiny': dict(embed_dims=96, depths=(2, 2, 6, 2), num_heads=(3, 6, 12, 24)),
     'small': dict(embed_dims=96, depths=(2, 2, 18, 2), num_heads=(3, 6, 12, 24)),
     'base': dict(embed_dims=128, depths=(2, 2, 18, 2), num_heads=(4, 8, 16, 32)),
@@ -46,15 +46,14 @@ class STPNSwinTransformer(PromptedBackbone, SwinTransformer):
     Extraction", ICCV 2023.
 
     Args:
-        pretrain_img_size (int | tuple[int, int]): (H, W) that the absolute
-            position embedding is for; it is resized for other images.
-        arch (str, optional): ``'tiny'``, ``'small'``, ``'base'`` or ``'large'``:
-            sets ``embed_dims``, ``depths`` and ``num_heads`` where they are
-            not given.
-        prompt_drop_rate (float): Dropout on the prompts as they enter.
-        fused_attention (bool): Whether torch's fused attention is used, where
-            it is there and fits; it differs by rounding errors. With ``False``
-            results without prompts are mmdet's to the last bit.
+        pretrain_img_size: (H, W) that the absolute position embedding is for; it is
+            resized for other images.
+        arch: ``'tiny'``, ``'small'``, ``'base'`` or ``'large'``: sets ``embed_dims``,
+            ``depths`` and ``num_heads`` where they are not given.
+        prompt_drop_rate: Dropout on the prompts as they enter.
+        fused_attention: Whether torch's fused attention is used, where it is there and
+            fits; it differs by rounding errors. With ``False`` results without prompts
+            are mmdet's to the last bit.
         **kwargs: Those of mmdet's ``SwinTransformer``. ``convert_weights``
             tells that the checkpoint of ``init_cfg`` has the names and the
             patch merging order of the Swin authors.
@@ -72,9 +71,9 @@ class STPNSwinTransformer(PromptedBackbone, SwinTransformer):
 
     def __init__(
         self,
-        pretrain_img_size: Union[int, Tuple[int, int]] = 224,
+        pretrain_img_size: int | tuple[int, int] = 224,
         *,
-        arch: Optional[str] = None,
+        arch: str | None = None,
         prompt_drop_rate: float = 0.0,
         fused_attention: bool = True,
         **kwargs: Any,
@@ -102,12 +101,12 @@ class STPNSwinTransformer(PromptedBackbone, SwinTransformer):
         self._freeze_stages()
 
     @property
-    def feat_channels(self) -> List[int]:
+    def feat_channels(self) -> list[int]:
         """Channels Ci of every stage; prompts at the input have the first's."""
         return list(self.num_features)
 
     @property
-    def feat_strides(self) -> List[int]:
+    def feat_strides(self) -> list[int]:
         """Side of a patch in pixels in every stage."""
         strides = [self.patch_embed.projection.stride[0]]
         for stage in self.stages[:-1]:
@@ -118,7 +117,7 @@ class STPNSwinTransformer(PromptedBackbone, SwinTransformer):
         """The blocks of a stage."""
         return self.stages[stage].blocks
 
-    def embed(self, x: Tensor) -> Tuple[Tensor, Tuple[int, int]]:
+    def embed(self, x: Tensor) -> tuple[Tensor, tuple[int, int]]:
         """Turn images (B, 3, H, W) into patches (B, H1 * W1, C1) and (H1, W1)."""
         patches, hw_shape = self.patch_embed(x)
         if self.use_abs_pos_embed:
@@ -136,12 +135,12 @@ class STPNSwinTransformer(PromptedBackbone, SwinTransformer):
         return getattr(self, f'norm{stage}')(patches)
 
     def merge(
-        self, stage: int, tokens: Tensor, hw_shape: Tuple[int, int]
-    ) -> Tuple[Tensor, Tuple[int, int]]:
+        self, stage: int, tokens: Tensor, hw_shape: tuple[int, int]
+    ) -> tuple[Tensor, tuple[int, int]]:
         """Halve the map in front of a stage after the first."""
         return self.stages[stage - 1].downsample(tokens, hw_shape)
 
-    def _position_embedding(self, hw_shape: Tuple[int, int]) -> Tensor:
+    def _position_embedding(self, hw_shape: tuple[int, int]) -> Tensor:
         """Absolute position embedding (1, H * W, C) for any map size."""
         embedding = self.absolute_pos_embed  # (1, L, C)
         if hw_shape == self._grid:
@@ -181,7 +180,7 @@ class STPNSwinTransformer(PromptedBackbone, SwinTransformer):
         incompatible = self.load_state_dict(state_dict, strict=False)
         logger.info(f'Loaded {self.__class__.__name__} from {filename}: {incompatible}')
 
-    def fit_position_tables(self, state_dict: Dict[str, Tensor]) -> None:
+    def fit_position_tables(self, state_dict: dict[str, Tensor]) -> None:
         """Resize position tables of weights to this backbone's, in place.
 
         Args:

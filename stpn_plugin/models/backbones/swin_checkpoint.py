@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Dict, Mapping, Tuple
+from typing import Any, Dict, Mapping
 
 import torch.nn.functional as F
 from mmdet.models.backbones.swin import swin_converter
@@ -22,7 +22,7 @@ def _strip_prefix(state_dict: Mapping[str, Tensor], prefix: str) -> StateDict:
     return stripped or dict(state_dict)
 
 
-def to_mmdet_names(state_dict: Mapping[str, Tensor]) -> Dict[str, Tuple[str, Tensor]]:
+def to_mmdet_names(state_dict: Mapping[str, Tensor]) -> dict[str, tuple[str, Tensor]]:
     """Give a Swin backbone of the Swin authors or of timm mmdet's names.
 
     Patch merging weights get mmdet's order too. A patch merging belongs to
@@ -86,12 +86,12 @@ def swin_state_dict(
     return {k: v for k, v in state_dict.items() if not k.endswith(DERIVED_BUFFERS)}
 
 
-def _resize(maps: Tensor, size: Tuple[int, int]) -> Tensor:
+def _resize(maps: Tensor, size: tuple[int, int]) -> Tensor:
     return F.interpolate(maps, size=size, mode='bicubic', align_corners=False)
 
 
 def fit_position_tables(
-    state_dict: StateDict, window_size: int, grid: Tuple[int, int]
+    state_dict: StateDict, window_size: int, grid: tuple[int, int]
 ) -> None:
     """Resize position tables to a model's window and image size, in place.
 

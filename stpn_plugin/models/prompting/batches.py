@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Callable, Dict, List, Sequence
+from typing import Any, Callable, Dict, Sequence
 
 import torch
 from mmtrack.utils import SampleList
@@ -12,7 +12,7 @@ from torch import Tensor
 Batch = Dict[str, Any]
 
 
-def split_inputs(inputs: Dict[str, Any]) -> List[Dict[str, Any]]:
+def split_inputs(inputs: dict[str, Any]) -> list[dict[str, Any]]:
     """Inputs of a batch, frame by frame.
 
     Args:
@@ -28,14 +28,14 @@ def split_inputs(inputs: Dict[str, Any]) -> List[Dict[str, Any]]:
     ]
 
 
-def same_video_runs(memories: Sequence[Any]) -> List[List[int]]:
+def same_video_runs(memories: Sequence[Any]) -> list[list[int]]:
     """Indices of consecutive frames of one video each.
 
     Args:
         memories: :class:`SupportMemory` of each frame. Those of one video
             share their ``task_state``.
     """
-    runs: List[List[int]] = []
+    runs: list[list[int]] = []
     for i, memory in enumerate(memories):
         if i and memory.task_state is memories[i - 1].task_state:
             runs[-1].append(i)
@@ -45,7 +45,7 @@ def same_video_runs(memories: Sequence[Any]) -> List[List[int]]:
 
 
 def predict_by_size(
-    predict: Callable[[List[int], Dict[str, Tensor], SampleList], SampleList],
+    predict: Callable[[list[int], dict[str, Tensor], SampleList], SampleList],
     frames: Sequence[Batch],
 ) -> SampleList:
     """Run frames of equal size together.

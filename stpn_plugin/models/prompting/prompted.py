@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from contextlib import contextmanager
-from typing import Any, Dict, Iterator, Sequence, Tuple
+from typing import Any, Iterator, Sequence
 
 import torch
 from torch import Tensor, nn
@@ -38,8 +38,8 @@ def prompted(backbone: nn.Module, prompts: Features) -> Iterator[None]:
     """
 
     def add_prompts(
-        module: nn.Module, args: Tuple, kwargs: Dict[str, Any]
-    ) -> Tuple[Tuple, Dict[str, Any]]:
+        module: nn.Module, args: tuple, kwargs: dict[str, Any]
+    ) -> tuple[tuple, dict[str, Any]]:
         images = args[0] if args else kwargs['x']
         return args, {**kwargs, 'prompts': _for_clips(prompts, len(images))}
 

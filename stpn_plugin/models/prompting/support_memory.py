@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections import deque
-from typing import Any, Callable, Deque, Dict, Hashable, List, Optional, Sequence
+from typing import Any, Callable, Hashable, Sequence
 
 import torch
 from torch import Tensor
@@ -26,17 +26,17 @@ class SupportMemory:
     ``C * h * w`` numbers, for Swin-T at 1000 x 600 and fp32 1.9 MB each.
 
     Args:
-        policy (SupportPolicy): Which frames support the video. The window is
-            as large as it says, else as large as the first lot of frames.
+        policy: Which frames support the video. The window is as large as it says, else
+            as large as the first lot of frames.
         video_id: Identifies the video.
 
     Attributes:
         num_frames (int): Number of frames that the video has gone on by.
         frame_id (int): The last of them, -1 before the first.
         prompts: Prompts for the current frame, None before the first.
-        task_state (dict): What the video's task remembers, such as a tracker,
-            by the name of the model's attribute. Copies of a memory share it: a
-            task goes through a video frame by frame.
+        task_state: What the video's task remembers, such as a tracker, by the name of
+            the model's attribute. Copies of a memory share it: a task goes through a
+            video frame by frame.
     """
 
     def __init__(self, policy: SupportPolicy, video_id: Any = None) -> None:
@@ -44,10 +44,10 @@ class SupportMemory:
         self.video_id = video_id
         self.num_frames = 0
         self.frame_id = -1
-        self.prompts: Optional[Features] = None
-        self.task_state: Dict[str, Any] = {}
-        self._window: Deque[Hashable] = deque(maxlen=policy.size)
-        self._feats: Dict[Hashable, Features] = {}
+        self.prompts: Features | None = None
+        self.task_state: dict[str, Any] = {}
+        self._window: deque[Hashable] = deque(maxlen=policy.size)
+        self._feats: dict[Hashable, Features] = {}
 
     def __len__(self) -> int:
         return len(self._window)
@@ -62,7 +62,7 @@ class SupportMemory:
     def add(
         self,
         frame_ids: Sequence[Hashable],
-        extract: Callable[[List[int]], Features],
+        extract: Callable[[list[int]], Features],
     ) -> None:
         """Put frames into the window.
 
@@ -95,7 +95,7 @@ def _row(feats: Features, row: int) -> Features:
     return {key: value[row] for key, value in feats.items()}
 
 
-def _stack(frames: List[Features]) -> Features:
+def _stack(frames: list[Features]) -> Features:
     if isinstance(frames[0], Tensor):
         return torch.stack(frames).unsqueeze(0)
     return {key: _stack([frame[key] for frame in frames]) for key in frames[0]}

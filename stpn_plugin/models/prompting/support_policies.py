@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Dict, Hashable, NamedTuple, Optional, Sequence
+from typing import Any, Hashable, NamedTuple, Sequence
 
 from mmtrack.registry import TASK_UTILS
 from torch import Tensor
@@ -22,15 +22,15 @@ class SupportPolicy:
     frame.
 
     Attributes:
-        size (int, optional): Most support frames at a time; ``None`` for as
-            many as come with the first frame.
+        size: Most support frames at a time; ``None`` for as many as come with the first
+            frame.
     """
 
-    size: Optional[int] = None
+    size: int | None = None
 
     def select(
-        self, num_seen: int, meta: Dict[str, Any], inputs: Dict[str, Tensor]
-    ) -> Optional[SupportFrames]:
+        self, num_seen: int, meta: dict[str, Any], inputs: dict[str, Tensor]
+    ) -> SupportFrames | None:
         """Frames that join at the current frame, or None.
 
         Args:
@@ -55,8 +55,8 @@ class GivenSupport(SupportPolicy):
     """
 
     def select(
-        self, num_seen: int, meta: Dict[str, Any], inputs: Dict[str, Tensor]
-    ) -> Optional[SupportFrames]:
+        self, num_seen: int, meta: dict[str, Any], inputs: dict[str, Tensor]
+    ) -> SupportFrames | None:
         """Frames that join at the current frame, or None.
 
         Raises:
@@ -94,9 +94,9 @@ class PastSupport(SupportPolicy):
     frame counts as seen, so a stream can be used from its first frame on.
 
     Args:
-        num_frames (int): Most support frames in memory. Defaults to 14.
-        interval (int): A support frame is taken, and the prompts are
-            refreshed, every so many frames. Defaults to 10.
+        num_frames: Most support frames in memory. Defaults to 14.
+        interval: A support frame is taken, and the prompts are refreshed, every so many
+            frames. Defaults to 10.
     """
 
     def __init__(self, num_frames: int = 14, interval: int = 10) -> None:
@@ -109,8 +109,8 @@ class PastSupport(SupportPolicy):
         self.interval = interval
 
     def select(
-        self, num_seen: int, meta: Dict[str, Any], inputs: Dict[str, Tensor]
-    ) -> Optional[SupportFrames]:
+        self, num_seen: int, meta: dict[str, Any], inputs: dict[str, Tensor]
+    ) -> SupportFrames | None:
         """The current frame, if its turn has come."""
         if num_seen % self.interval:
             return None

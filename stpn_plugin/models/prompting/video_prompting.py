@@ -6,7 +6,7 @@ import warnings
 from contextlib import contextmanager
 from copy import deepcopy
 from numbers import Integral
-from typing import Any, Dict, Iterator, List, Optional, Sequence, Tuple
+from typing import Any, Iterator, Sequence
 
 import torch
 from mmengine.model import BaseModel
@@ -48,20 +48,19 @@ class VideoPrompting(FreezingMixin, BaseModel):
 
     Args:
         *args: Those of the video model.
-        prompt_predictor (dict): Config of the :class:`PromptSource`. Its
-            dimensions follow from the backbone where they are left out.
-        support (dict, optional): Config of the :class:`SupportPolicy`, which
-            tells what frames support a video under test. By default those
-            that the data set hands over (:class:`GivenSupport`).
-        support_chunk_size (int): Most support frames that pass the backbone
-            at a time; bounds the memory that they take. Defaults to 14.
-        frozen_modules (str | list[str], optional): Names of parts that are
-            not trained and stay in eval mode, such as ``detector.backbone``.
+        prompt_predictor: Config of the :class:`PromptSource`. Its dimensions follow
+            from the backbone where they are left out.
+        support: Config of the :class:`SupportPolicy`, which tells what frames support a
+            video under test. By default those that the data set hands over
+            (:class:`GivenSupport`).
+        support_chunk_size: Most support frames that pass the backbone at a time; bounds
+            the memory that they take. Defaults to 14.
+        frozen_modules: Names of parts that are not trained and stay in eval mode, such
+            as ``detector.backbone``.
         **kwargs: Those of the video model.
 
     Attributes:
-        memory (SupportMemory, optional): What is remembered of the video
-            under test. The only state of the model.
+        memory: What is remembered of the video under test. The only state of the model.
 
     Raises:
         TypeError: The backbone does not take prompts, or not of this kind.
@@ -81,7 +80,7 @@ class VideoPrompting(FreezingMixin, BaseModel):
     frames_at_once = False
     """Whether the video model's ``predict`` takes several frames."""
 
-    task_state: Tuple[str, ...] = ()
+    task_state: tuple[str, ...] = ()
     """Attributes in which the video model keeps what it knows of a video."""
 
     def __init__(
@@ -103,7 +102,7 @@ class VideoPrompting(FreezingMixin, BaseModel):
             support or _former_support(kwargs) or dict(type='GivenSupport')
         )
         self.support_chunk_size = support_chunk_size
-        self.memory: Optional[SupportMemory] = None
+        self.memory: SupportMemory | None = None
         self.freeze_module(frozen_modules or ())
 
     @property
@@ -121,8 +120,8 @@ class VideoPrompting(FreezingMixin, BaseModel):
     # ------------------------------------------------------------ training
 
     def loss(
-        self, inputs: Dict[str, Tensor], data_samples: SampleList, **kwargs: Any
-    ) -> Dict[str, Tensor]:
+        self, inputs: dict[str, Tensor], data_samples: SampleList, **kwargs: Any
+    ) -> dict[str, Tensor]:
         """Losses of the video model on prompted key frames.
 
         Args:
@@ -171,7 +170,7 @@ class VideoPrompting(FreezingMixin, BaseModel):
         return {key: value.unflatten(0, shape) for key, value in feats.items()}
 
     @staticmethod
-    def support_frames(inputs: Dict[str, Tensor]) -> Tensor:
+    def support_frames(inputs: dict[str, Tensor]) -> Tensor:
         """Support frames (B, T, 3, H, W) of training samples.
 
         They are ``support_img``, where a sample has them apart from the
@@ -222,7 +221,7 @@ class VideoPrompting(FreezingMixin, BaseModel):
 
     def predict(
         self,
-        inputs: Dict[str, Tensor],
+        inputs: dict[str, Tensor],
         data_samples: SampleList,
         *args: Any,
         **kwargs: Any,
@@ -246,7 +245,7 @@ class VideoPrompting(FreezingMixin, BaseModel):
                 a frame has no usable ``frame_id``.
             RuntimeError: A frame arrives out of order.
         """
-        frames: List[Batch] = [
+        frames: list[Batch] = [
             dict(inputs=one, data_samples=[sample])
             for one, sample in zip(split_inputs(inputs), data_samples)
         ]
@@ -256,7 +255,7 @@ class VideoPrompting(FreezingMixin, BaseModel):
     def predict_frames(
         self,
         frames: Sequence[Batch],
-        memories: Sequence[Optional[SupportMemory]],
+        memories: Sequence[SupportMemory | None],
         *args: Any,
         **kwargs: Any,
     ) -> SampleList:
@@ -276,7 +275,7 @@ class VideoPrompting(FreezingMixin, BaseModel):
         """
 
         def predict(
-            picks: List[int], inputs: Dict[str, Tensor], samples: SampleList
+            picks: list[int], inputs: dict[str, Tensor], samples: SampleList
         ) -> SampleList:
             chosen = [memories[i] for i in picks]
             return self.predict_with(chosen, inputs, samples, *args, **kwargs)
@@ -294,7 +293,7 @@ class VideoPrompting(FreezingMixin, BaseModel):
     def predict_with(
         self,
         memories: Sequence[Any],  # of SupportMemory, or None without support
-        inputs: Dict[str, Tensor],
+        inputs: dict[str, Tensor],
         data_samples: SampleList,
         *args: Any,
         **kwargs: Any,
@@ -308,7 +307,7 @@ class VideoPrompting(FreezingMixin, BaseModel):
             return super().predict(inputs, data_samples, *args, **kwargs)
 
     @contextmanager
-    def _as_left(self, memory: Optional[SupportMemory]) -> Iterator[None]:
+    def _as_left(self, memory: SupportMemory | None) -> Iterator[None]:
         """Let the video model know of a frame's video what it knew last."""
         if memory is None or not self.task_state:
             yield
@@ -326,8 +325,8 @@ class VideoPrompting(FreezingMixin, BaseModel):
     # ---------------------------------------------------- a video's life
 
     def open_video(
-        self, policy: Optional[SupportPolicy] = None, video_id: Any = None
-    ) -> Optional[SupportMemory]:
+        self, policy: SupportPolicy | None = None, video_id: Any = None
+    ) -> SupportMemory | None:
         """Memory of a video that starts; None if there is nothing to remember.
 
         Args:
@@ -343,10 +342,10 @@ class VideoPrompting(FreezingMixin, BaseModel):
 
     def advance(
         self,
-        memory: Optional[SupportMemory],
-        inputs: Dict[str, Tensor],
+        memory: SupportMemory | None,
+        inputs: dict[str, Tensor],
         data_sample: TrackDataSample,
-    ) -> Optional[SupportMemory]:
+    ) -> SupportMemory | None:
         """Go on by a frame: all that happens between two frames of a video.
 
         Args:
@@ -381,7 +380,7 @@ class VideoPrompting(FreezingMixin, BaseModel):
     ) -> None:
         """Let support frames join a memory, and refresh its prompts."""
 
-        def extract(picks: List[int]) -> Features:
+        def extract(picks: list[int]) -> Features:
             feats = self.support_features(support.imgs[picks].unsqueeze(0))
             if isinstance(feats, Tensor):
                 return feats[0]
@@ -391,8 +390,8 @@ class VideoPrompting(FreezingMixin, BaseModel):
         memory.prompts = self.prompt_predictor(memory.features)
 
     def follow(
-        self, inputs: Dict[str, Tensor], data_sample: TrackDataSample
-    ) -> Optional[SupportMemory]:
+        self, inputs: dict[str, Tensor], data_sample: TrackDataSample
+    ) -> SupportMemory | None:
         """:meth:`advance` the video under test, which :attr:`memory` remembers.
 
         A video starts with frame 0 and ends with its last frame, or when the
@@ -446,7 +445,7 @@ def _build_source(cfg: ConfigType, backbone: Promptable) -> PromptSource:
     return built
 
 
-def _frame_id(meta: Dict[str, Any]) -> int:
+def _frame_id(meta: dict[str, Any]) -> int:
     frame_id = meta.get('frame_id')
     if not isinstance(frame_id, Integral) or frame_id < 0:
         raise ValueError(
@@ -457,7 +456,7 @@ def _frame_id(meta: Dict[str, Any]) -> int:
     return int(frame_id)
 
 
-def _former_support(kwargs: Dict[str, Any]) -> OptConfigType:
+def _former_support(kwargs: dict[str, Any]) -> OptConfigType:
     """The policy where version 1.0 had it."""
     former = (kwargs.get('test_cfg') or {}).get('references')
     if former is not None:

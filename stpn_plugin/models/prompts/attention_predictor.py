@@ -26,12 +26,12 @@ class AttentionPromptPredictor(PromptSource):
     for Robust Video Feature Extraction", ICCV 2023, in its released form.
 
     Args:
-        in_channels (int): Channels of the support features.
-        prompt_dims (int): Channels D of a prompt: those of the backbone's
-            first stage. Must be divisible by ``num_heads``.
-        num_prompts (int): Number of prompts P. Defaults to 5.
-        num_heads (int): Number of attention heads. Defaults to 16.
-        init_cfg (dict, optional): Initialization config.
+        in_channels: Channels of the support features.
+        prompt_dims: Channels D of a prompt: those of the backbone's first stage. Must
+            be divisible by ``num_heads``.
+        num_prompts: Number of prompts P. Defaults to 5.
+        num_heads: Number of attention heads. Defaults to 16.
+        init_cfg: Initialization config.
 
     Example:
         >>> predictor = AttentionPromptPredictor(768, 96)

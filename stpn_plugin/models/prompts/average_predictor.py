@@ -22,11 +22,10 @@ class AveragePromptPredictor(PromptSource):
     Network for Robust Video Feature Extraction", ICCV 2023.
 
     Args:
-        in_channels (int): Channels of the support features.
-        prompt_dims (int): Channels D of a prompt: those of the backbone's
-            first stage.
-        num_prompts (int): Number of prompts P. Defaults to 5.
-        init_cfg (dict, optional): Initialization config.
+        in_channels: Channels of the support features.
+        prompt_dims: Channels D of a prompt: those of the backbone's first stage.
+        num_prompts: Number of prompts P. Defaults to 5.
+        init_cfg: Initialization config.
 
     Example:
         >>> import torch

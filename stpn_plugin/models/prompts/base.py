@@ -25,7 +25,7 @@ class PromptSource(BaseModule):
     """Whether ``forward`` takes features of support frames."""
 
     @classmethod
-    def dims_from(cls, backbone: Promptable) -> Dict[str, Any]:
+    def dims_from(cls, backbone: Promptable) -> dict[str, Any]:
         """Arguments of the source that follow from the backbone.
 
         A detector gives these where its config leaves them out.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Dict, Sequence, Tuple
+from typing import Any, Sequence
 
 from mmtrack.registry import MODELS
 from mmtrack.utils import ConfigType, OptMultiConfig
@@ -24,19 +24,18 @@ class DeepPromptPredictor(PromptSource):
     the average predictor.
 
     Args:
-        predictor (dict): Config of the predictor of one stage, without
-            ``in_channels`` and ``prompt_dims``.
-        channels (Sequence[int]): Channels Ci of the backbone's stages.
-        blocks (Sequence[tuple[int, int]]): (stage, block) of each block that
-            gets prompts, both counted from 0.
-        init_cfg (dict, optional): Initialization config.
+        predictor: Config of the predictor of one stage, without ``in_channels`` and
+            ``prompt_dims``.
+        channels: Channels Ci of the backbone's stages.
+        blocks: (stage, block) of each block that gets prompts, both counted from 0.
+        init_cfg: Initialization config.
     """
 
     def __init__(
         self,
         predictor: ConfigType,
         channels: Sequence[int],
-        blocks: Sequence[Tuple[int, int]],
+        blocks: Sequence[tuple[int, int]],
         init_cfg: OptMultiConfig = None,
     ) -> None:
         super().__init__(init_cfg)
@@ -57,7 +56,7 @@ class DeepPromptPredictor(PromptSource):
             self.stages[str(i)] = nn.ModuleDict(dict(predictor=built))
 
     @classmethod
-    def dims_from(cls, backbone: Promptable) -> Dict[str, Any]:
+    def dims_from(cls, backbone: Promptable) -> dict[str, Any]:
         """``channels``, those of the backbone's stages."""
         return dict(channels=list(backbone.feat_channels))
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Dict, Optional, Sequence
+from typing import Any, Sequence
 
 import torch
 from mmtrack.registry import MODELS
@@ -25,15 +25,14 @@ class LearnedPrompts(PromptSource):
     uniformly in ±sqrt(6 / (3 * patch_size ** 2 + prompt_dims)).
 
     Args:
-        prompt_dims (int): Channels of the backbone's first stage.
-        num_prompts (int): Number of prompts P. Defaults to 5.
-        deep_depths (Sequence[int]): Number of blocks of each stage
-            of the backbone, for deep prompts. Empty (default) gives
-            shallow ones.
-        patch_size (int): Patch size of the backbone. Defaults to 4.
-        deep_channels (Sequence[int], optional): Channels of each stage, for
-            deep prompts. By default they double from stage to stage.
-        init_cfg (dict, optional): Initialization config.
+        prompt_dims: Channels of the backbone's first stage.
+        num_prompts: Number of prompts P. Defaults to 5.
+        deep_depths: Number of blocks of each stage of the backbone, for deep prompts.
+            Empty (default) gives shallow ones.
+        patch_size: Patch size of the backbone. Defaults to 4.
+        deep_channels: Channels of each stage, for deep prompts. By default they double
+            from stage to stage.
+        init_cfg: Initialization config.
     """
 
     needs_support = False
@@ -44,7 +43,7 @@ class LearnedPrompts(PromptSource):
         num_prompts: int = 5,
         deep_depths: Sequence[int] = (),
         patch_size: int = 4,
-        deep_channels: Optional[Sequence[int]] = None,
+        deep_channels: Sequence[int] | None = None,
         init_cfg: OptMultiConfig = None,
     ) -> None:
         super().__init__(init_cfg)
@@ -68,7 +67,7 @@ class LearnedPrompts(PromptSource):
             self.register_parameter(f'deep_prompt_embeddings_{i}', parameter)
 
     @classmethod
-    def dims_from(cls, backbone: Promptable) -> Dict[str, Any]:
+    def dims_from(cls, backbone: Promptable) -> dict[str, Any]:
         """``prompt_dims``, ``patch_size`` and ``deep_channels``."""
         channels = list(backbone.feat_channels)
         return dict(

@@ -34,14 +34,12 @@ class MixerPromptPredictor(PromptSource):
     takes any number of frames, whose order does not matter.
 
     Args:
-        in_channels (int): Channels of the support features.
-        prompt_dims (int): Channels D of a prompt: those of the backbone's
-            first stage.
-        num_prompts (int): Number of prompts P. Defaults to 5.
-        pool_size (int): Side S of the grid that each frame is pooled to.
-            Defaults to 7.
-        mlp_ratio (int): Hidden over outer width of both MLPs. Defaults to 4.
-        init_cfg (dict, optional): Initialization config.
+        in_channels: Channels of the support features.
+        prompt_dims: Channels D of a prompt: those of the backbone's first stage.
+        num_prompts: Number of prompts P. Defaults to 5.
+        pool_size: Side S of the grid that each frame is pooled to. Defaults to 7.
+        mlp_ratio: Hidden over outer width of both MLPs. Defaults to 4.
+        init_cfg: Initialization config.
     """
 
     def __init__(

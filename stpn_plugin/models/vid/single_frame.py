@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Dict, List, Optional, Sequence, Tuple, Union
+from typing import Any, Sequence
 
 from mmdet.structures import DetDataSample
 from mmengine.structures import InstanceData
@@ -25,22 +25,20 @@ class SingleFrameDetector(FreezingMixin, BaseVideoDetector):
     mmtrack's results come out.
 
     Args:
-        detector (dict): Config of any mmdet detector. Its parameters are
-            named ``detector.*``.
-        frozen_modules (str | list[str], optional): Names of parts that are
-            not trained and stay in eval mode, such as ``detector.backbone``.
-        train_cfg (dict, optional): Kept for mmtrack's interface; the
-            detector's own settings lie in ``detector.train_cfg``.
-        test_cfg (dict, optional): Likewise.
-        data_preprocessor (dict, optional): Config of
-            ``TrackDataPreprocessor``.
-        init_cfg (dict | list[dict], optional): Initialization config.
+        detector: Config of any mmdet detector. Its parameters are named ``detector.*``.
+        frozen_modules: Names of parts that are not trained and stay in eval mode, such
+            as ``detector.backbone``.
+        train_cfg: Kept for mmtrack's interface; the detector's own settings lie in
+            ``detector.train_cfg``.
+        test_cfg: Likewise.
+        data_preprocessor: Config of ``TrackDataPreprocessor``.
+        init_cfg: Initialization config.
     """
 
     def __init__(
         self,
         detector: ConfigType,
-        frozen_modules: Optional[Union[List[str], Tuple[str, ...], str]] = None,
+        frozen_modules: list[str] | tuple[str, ...] | str | None = None,
         train_cfg: OptConfigType = None,
         test_cfg: OptConfigType = None,
         data_preprocessor: OptConfigType = None,
@@ -53,8 +51,8 @@ class SingleFrameDetector(FreezingMixin, BaseVideoDetector):
         self.freeze_module(frozen_modules or ())
 
     def loss(
-        self, inputs: Dict[str, Tensor], data_samples: SampleList
-    ) -> Dict[str, Tensor]:
+        self, inputs: dict[str, Tensor], data_samples: SampleList
+    ) -> dict[str, Tensor]:
         """Losses of the image detector on the key frames.
 
         Args:
@@ -69,7 +67,7 @@ class SingleFrameDetector(FreezingMixin, BaseVideoDetector):
 
     def predict(
         self,
-        inputs: Dict[str, Tensor],
+        inputs: dict[str, Tensor],
         data_samples: SampleList,
         rescale: bool = True,
     ) -> SampleList:
@@ -131,7 +129,7 @@ class SingleFrameDetector(FreezingMixin, BaseVideoDetector):
         return result
 
     @staticmethod
-    def key_frames(inputs: Dict[str, Tensor]) -> Tensor:
+    def key_frames(inputs: dict[str, Tensor]) -> Tensor:
         """Key frames (B, 3, H, W) out of ``img`` (B, 1, 3, H, W).
 
         Raises:

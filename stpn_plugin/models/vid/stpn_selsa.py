@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from copy import deepcopy
-from typing import Any, Dict, List, Sequence, Tuple
+from typing import Any, Sequence, Tuple
 
 import torch
 from mmdet.structures import DetDataSample
@@ -44,12 +44,11 @@ class STPNSelsa(STPN):
         *args: Those of :class:`STPN`. The detector's RoI head is mmtrack's
             ``SelsaRoIHead``, with any RoI extractor that fits it, such as
             ``TemporalRoIAlign``.
-        extra_frames (bool): With ``True``, prompt frames and reference frames
-            are different ones, and the references are prompted too: in
-            training the first half of the support frames make prompts and the
-            second half are references, in testing those at odd and at even
-            positions. With ``False`` all support frames are both, and as
-            references they are not prompted.
+        extra_frames: With ``True``, prompt frames and reference frames are different
+            ones, and the references are prompted too: in training the first half of the
+            support frames make prompts and the second half are references, in testing
+            those at odd and at even positions. With ``False`` all support frames are
+            both, and as references they are not prompted.
         **kwargs: Those of :class:`STPN`.
 
     Raises:
@@ -84,8 +83,8 @@ class STPNSelsa(STPN):
         self.extra_frames = extra_frames
 
     def loss(
-        self, inputs: Dict[str, Tensor], data_samples: SampleList, **kwargs: Any
-    ) -> Dict[str, Tensor]:
+        self, inputs: dict[str, Tensor], data_samples: SampleList, **kwargs: Any
+    ) -> dict[str, Tensor]:
         """RPN and RoI losses of one key frame.
 
         Args:
@@ -137,7 +136,7 @@ class STPNSelsa(STPN):
     def predict_with(
         self,
         memories: Sequence[Any],  # of SelsaMemory
-        inputs: Dict[str, Tensor],
+        inputs: dict[str, Tensor],
         data_samples: SampleList,
         *args: Any,
         rescale: bool = True,
@@ -220,7 +219,7 @@ class STPNSelsa(STPN):
             )
 
 
-def _reference_samples(data_sample: TrackDataSample, count: int) -> List[DetDataSample]:
+def _reference_samples(data_sample: TrackDataSample, count: int) -> list[DetDataSample]:
     """One sample for each support frame, with its meta information."""
     _, metas = convert_data_sample_type(data_sample, num_ref_imgs=count)
     return [DetDataSample(metainfo=meta) for meta in metas]

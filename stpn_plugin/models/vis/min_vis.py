@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Dict, List, NamedTuple, Optional, Sequence, Tuple
+from typing import Any, NamedTuple, Sequence
 
 import torch
 import torch.nn.functional as F
@@ -21,10 +21,9 @@ class QueryTracks(NamedTuple):
 
     Attributes:
         video_id: The video.
-        embeddings (Tensor): Embeddings (Q, C) in the last frame, track by
-            track.
-        logits (Tensor): Sum of the class logits (Q, K + 1) over the frames.
-        num_frames (int): Number of frames.
+        embeddings: Embeddings (Q, C) in the last frame, track by track.
+        logits: Sum of the class logits (Q, K + 1) over the frames.
+        num_frames: Number of frames.
     """
 
     video_id: Any
@@ -61,8 +60,8 @@ class MinVISHead(Mask2FormerHead):
 
     Args:
         *args: Those of mmdet's ``Mask2FormerHead``.
-        max_tracks (int): Number of tracks to keep, those of the highest
-            scores. Defaults to 10.
+        max_tracks: Number of tracks to keep, those of the highest scores. Defaults to
+            10.
         **kwargs: Those of mmdet's ``Mask2FormerHead``.
     """
 
@@ -72,7 +71,7 @@ class MinVISHead(Mask2FormerHead):
 
     def _forward_head(
         self, decoder_out: Tensor, *args: Any
-    ) -> Tuple[Tensor, Tensor, Tensor]:
+    ) -> tuple[Tensor, Tensor, Tensor]:
         """Class logits with the query's embedding behind them, masks as in mmdet."""
         logits, masks, attn_mask = super()._forward_head(decoder_out, *args)
         embeddings = self.transformer_decoder.post_norm(decoder_out).transpose(0, 1)
@@ -80,14 +79,14 @@ class MinVISHead(Mask2FormerHead):
 
     def forward(
         self, x: Sequence[Tensor], data_samples: SampleList
-    ) -> Tuple[List[Tensor], List[Tensor]]:
+    ) -> tuple[list[Tensor], list[Tensor]]:
         """Class logits (B, Q, K + 1) and masks (B, Q, h, w) of all decoder layers."""
         outputs, masks = super().forward(x, data_samples)
         return [output[..., : self.num_classes + 1] for output in outputs], masks
 
     def queries(
         self, x: Sequence[Tensor], data_samples: SampleList
-    ) -> Tuple[Tensor, Tensor, Tensor]:
+    ) -> tuple[Tensor, Tensor, Tensor]:
         """Queries after the last decoder layer.
 
         Args:
@@ -108,9 +107,9 @@ class MinVISHead(Mask2FormerHead):
         self,
         x: Sequence[Tensor],
         data_samples: SampleList,
-        tracks: Optional[QueryTracks],
+        tracks: QueryTracks | None,
         rescale: bool = True,
-    ) -> Tuple[InstanceList, QueryTracks]:
+    ) -> tuple[InstanceList, QueryTracks]:
         """Segment consecutive frames of a video, and follow its queries.
 
         A track's class logits are averaged over all frames so far, these
@@ -192,17 +191,17 @@ class MinVIS(Mask2Former):
     Framework without Video-based Training", NeurIPS 2022.
 
     Args:
-        backbone (dict): Config of the backbone.
-        track_head (dict): Config of :class:`MinVISHead`.
+        backbone: Config of the backbone.
+        track_head: Config of :class:`MinVISHead`.
         **kwargs: Those of mmtrack's ``Mask2Former``.
 
     Attributes:
-        tracks (QueryTracks, optional): Tracks of the video under test.
+        tracks: Tracks of the video under test.
     """
 
     def __init__(self, backbone: dict, track_head: dict, **kwargs: Any) -> None:
         super().__init__(backbone=backbone, track_head=track_head, **kwargs)
-        self.tracks: Optional[QueryTracks] = None
+        self.tracks: QueryTracks | None = None
 
     def train(self, mode: bool = True) -> MinVIS:
         """Set the mode. Training ends a video under test, finished or not."""
@@ -211,8 +210,8 @@ class MinVIS(Mask2Former):
         return super().train(mode)
 
     def loss(
-        self, inputs: Dict[str, Tensor], data_samples: SampleList, **kwargs: Any
-    ) -> Dict[str, Tensor]:
+        self, inputs: dict[str, Tensor], data_samples: SampleList, **kwargs: Any
+    ) -> dict[str, Tensor]:
         """Losses of the image model.
 
         Args:
@@ -232,7 +231,7 @@ class MinVIS(Mask2Former):
 
     def predict(
         self,
-        inputs: Dict[str, Tensor],
+        inputs: dict[str, Tensor],
         data_samples: SampleList,
         rescale: bool = True,
     ) -> SampleList:
@@ -268,7 +267,7 @@ class MinVIS(Mask2Former):
                 sample.pred_track_instances = instances
         return data_samples
 
-    def _tracks_before(self, meta: Dict[str, Any]) -> Optional[QueryTracks]:
+    def _tracks_before(self, meta: dict[str, Any]) -> QueryTracks | None:
         """Tracks of the frame's video so far."""
         if meta['frame_id'] == 0:
             return None

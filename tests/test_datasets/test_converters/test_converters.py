@@ -5,7 +5,6 @@ from __future__ import annotations
 import importlib.util
 import json
 from pathlib import Path
-from typing import List
 
 import mmtrack
 import numpy as np
@@ -45,7 +44,7 @@ def converted(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return out_dir
 
 
-def table_of(report: Report) -> List[List[str]]:
+def table_of(report: Report) -> list[list[str]]:
     """Cells of the table in a report's summary."""
     lines = report.summary().splitlines()
     return [

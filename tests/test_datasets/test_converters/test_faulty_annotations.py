@@ -6,7 +6,7 @@ import json
 import logging
 import shutil
 from pathlib import Path
-from typing import Callable, List
+from typing import Callable
 
 import pytest
 
@@ -41,14 +41,14 @@ def root(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def convert(function: Callable[..., List[Report]], root: Path, **kwargs: object):
+def convert(function: Callable[..., list[Report]], root: Path, **kwargs: object):
     """Convert; returns the content of the first file and its report."""
     report = function(str(root), str(root / 'out'), **kwargs)[0]
     return json.loads(Path(report.path).read_text()), report
 
 
 def convert_faulty(
-    function: Callable[..., List[Report]],
+    function: Callable[..., list[Report]],
     root: Path,
     kind: ProblemKind,
     path: Path | str,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import pickle
-from typing import Any, Callable, Dict, NamedTuple
+from typing import Any, Callable, NamedTuple
 
 import pytest
 import torch
@@ -27,7 +27,7 @@ class Case(NamedTuple):
 
     prompted: Callable
     stock: Callable
-    args: Dict[str, Any]
+    args: dict[str, Any]
     channels: list
     num_blocks: list
 

@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Dict
 
 import pytest
 import torch
@@ -15,7 +14,7 @@ TINY = dict(embed_dims=24, depths=(1, 1, 1, 1), num_heads=(2, 4, 8, 16), window_
 
 
 @pytest.fixture()
-def weights() -> Dict[str, Tensor]:
+def weights() -> dict[str, Tensor]:
     torch.manual_seed(3)
     backbone = SwinTransformer(**TINY)
     for parameter in backbone.parameters():
@@ -32,7 +31,7 @@ def load(path: Path, checkpoint: dict, **kwargs) -> STPNSwinTransformer:
     return backbone
 
 
-def prefixed(weights: Dict[str, Tensor], prefix: str) -> Dict[str, Tensor]:
+def prefixed(weights: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:
     others = {'neck.weight': torch.zeros(1), 'prompt_predictor.query': torch.zeros(1)}
     return {**{prefix + key: value for key, value in weights.items()}, **others}
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Dict, List
+from typing import Any
 
 import pytest
 import torch
@@ -43,7 +43,7 @@ def build(type: str, **parts: Any) -> torch.nn.Module:
     return MODELS.build({**cfg, **parts})
 
 
-def qdtrack_parts() -> Dict[str, Any]:
+def qdtrack_parts() -> dict[str, Any]:
     cfg = get_config('mmtrack::mot/qdtrack/qdtrack_faster-rcnn_r50_fpn_4e_base.py')
     head = cfg.model.track_head
     head.roi_extractor.out_channels = 64
@@ -53,7 +53,7 @@ def qdtrack_parts() -> Dict[str, Any]:
     return dict(track_head=head, tracker=cfg.model.tracker)
 
 
-def run(model: torch.nn.Module, num_frames: int = 4) -> List[torch.Tensor]:
+def run(model: torch.nn.Module, num_frames: int = 4) -> list[torch.Tensor]:
     """Test a still video of one moving view; returns the track ids by frame."""
     model.eval()
     ids = []
@@ -76,7 +76,7 @@ def test_qdtrack_tracks() -> None:
 @pytest.mark.parametrize(
     'type, parts', [('STPNByteTrack', BYTE), ('STPNDeepSORT', SORT)]
 )
-def test_one_object_has_one_id(type: str, parts: Dict[str, Any]) -> None:
+def test_one_object_has_one_id(type: str, parts: dict[str, Any]) -> None:
     """The frames are equal, so whatever is found is found again."""
     model = build(type, **parts)
     ids = run(model)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any, Dict, List
+from typing import Any
 
 import mmcv
 import pytest
@@ -33,7 +33,7 @@ def data_root(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return root
 
 
-def run(cfg: Config, checkpoint: str, batch_size: int) -> List[TrackDataSample]:
+def run(cfg: Config, checkpoint: str, batch_size: int) -> list[TrackDataSample]:
     cfg.test_dataloader.update(
         batch_size=batch_size, collate_fn=dict(type='collate_frames')
     )
@@ -59,7 +59,7 @@ def test_batches_of_frames(name: str, data_root: Path, tmp_path: Path) -> None:
 
 
 def test_collating_keeps_what_only_some_frames_bring() -> None:
-    def frame(**inputs: Any) -> Dict[str, Any]:
+    def frame(**inputs: Any) -> dict[str, Any]:
         return dict(inputs=inputs, data_samples=inputs['img'])
 
     batch = collate_frames([frame(img=1), frame(img=2, ref_img=3)])

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import weakref
-from typing import List
 
 import pytest
 import torch
@@ -37,7 +36,7 @@ class Counter:
             self.count += len(args[0])
 
 
-def run(model, frame_id: int, refs: List[int] = (), with_ids: bool = True):
+def run(model, frame_id: int, refs: list[int] = (), with_ids: bool = True):
     """Test one frame; returns the prompts used."""
     inputs = dict(img=VIDEO[frame_id][None, None])
     (sample,) = tiny_models.samples(frame_id=frame_id, video_length=len(VIDEO))
@@ -51,7 +50,7 @@ def run(model, frame_id: int, refs: List[int] = (), with_ids: bool = True):
     return memory.prompts
 
 
-def expected(model, frames: List[int]) -> torch.Tensor:
+def expected(model, frames: list[int]) -> torch.Tensor:
     with torch.no_grad():
         feats = model.support_features(VIDEO[frames][None])
         return model.prompt_predictor(feats)
@@ -125,7 +124,7 @@ def test_frame_zero_starts_anew() -> None:
 
 def test_memory_is_bounded() -> None:
     memory = SupportMemory(PastSupport(num_frames=4))
-    alive: List[weakref.ref] = []
+    alive: list[weakref.ref] = []
     for frame_id in range(100):
         feats = torch.zeros(1, 8, 2, 3)
         alive.append(weakref.ref(feats))
@@ -188,7 +187,7 @@ def test_frame_ids_are_whole_numbers(frame_id) -> None:
 def test_support_frames_pass_the_backbone_in_chunks() -> None:
     model = build()
     whole = expected(model, list(range(10)))
-    sizes: List[int] = []
+    sizes: list[int] = []
     model.detector.backbone.register_forward_pre_hook(
         lambda module, args: sizes.append(len(args[0]))
     )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Dict
+from typing import Any
 
 import pytest
 import torch
@@ -15,7 +15,7 @@ from tests.support import tiny_models
 from tests.support.golden import Golden, load_golden, load_weights, unmatched
 
 
-def modern(detector: Dict[str, Any]) -> ConfigDict:
+def modern(detector: dict[str, Any]) -> ConfigDict:
     """The authors' detector config in today's names."""
     detector = ConfigDict(detector)
     detector['_scope_'] = 'mmdet'
@@ -33,7 +33,7 @@ def modern(detector: Dict[str, Any]) -> ConfigDict:
     return detector
 
 
-def modern_predictor(model: Dict[str, Any]) -> Dict[str, Any]:
+def modern_predictor(model: dict[str, Any]) -> dict[str, Any]:
     names = dict(att='AttentionPromptPredictor', avg='AveragePromptPredictor')
     return dict(
         type=names[model['predictor']],
@@ -58,7 +58,7 @@ def build(golden: Golden, **kwargs: Any) -> torch.nn.Module:
     return model
 
 
-def frame(golden: Golden, index: int) -> Dict[str, Any]:
+def frame(golden: Golden, index: int) -> dict[str, Any]:
     """Frame ``index`` of the case's video as the data preprocessor gives it."""
     inputs = dict(img=golden.inputs['frames'][index][None, None])
     if index == 0:

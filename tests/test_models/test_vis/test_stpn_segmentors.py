@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Dict, List
+from typing import Any
 
 import numpy as np
 import pytest
@@ -50,7 +50,7 @@ def narrow(cfg: Any) -> None:
             narrow(value)
 
 
-def mask2former(min_vis: bool = False) -> Dict[str, Any]:
+def mask2former(min_vis: bool = False) -> dict[str, Any]:
     if min_vis:
         name = 'mmdet::mask2former/mask2former_r50_8xb2-lsj-50e_coco.py'
         model = get_config(name).model
@@ -79,7 +79,7 @@ def mask2former(min_vis: bool = False) -> Dict[str, Any]:
     )
 
 
-def masktrack() -> Dict[str, Any]:
+def masktrack() -> dict[str, Any]:
     name = 'mmtrack::vis/masktrack_rcnn/'
     name += 'masktrack-rcnn_mask-rcnn_r50_fpn_8xb1-12e_youtubevis2019.py'
     cfg = get_config(name).model
@@ -97,14 +97,14 @@ def masktrack() -> Dict[str, Any]:
     )
 
 
-def build(cfg: Dict[str, Any]) -> torch.nn.Module:
+def build(cfg: dict[str, Any]) -> torch.nn.Module:
     torch.manual_seed(0)
     model = MODELS.build(ConfigDict(cfg))
     model.init_weights()
     return model
 
 
-def clip_samples(num_frames: int) -> List[TrackDataSample]:
+def clip_samples(num_frames: int) -> list[TrackDataSample]:
     """One training sample whose frames show two objects each."""
     (sample,) = tiny_models.samples(with_mask=True)
     instances = sample.gt_instances
@@ -126,24 +126,24 @@ def support(batch_size: int = 1) -> torch.Tensor:
     return torch.randn(batch_size, 3, 3, 64, 96, generator=generator)
 
 
-def video(num_frames: int, seed: int = 0) -> Dict[str, Any]:
+def video(num_frames: int, seed: int = 0) -> dict[str, Any]:
     """A whole video as one batch; its first frame brings support frames."""
     generator = torch.Generator().manual_seed(seed)
     img = torch.randn(num_frames, 1, 3, 64, 96, generator=generator)
     refs = [support(1)[0], *[None] * (num_frames - 1)]
-    samples: List[TrackDataSample] = []
+    samples: list[TrackDataSample] = []
     for frame_id in range(num_frames):
         samples += tiny_models.samples(frame_id=frame_id, video_length=num_frames)
     return dict(inputs=dict(img=list(img), ref_img=refs), data_samples=samples)
 
 
-def predict(model: torch.nn.Module, data: Dict[str, Any]) -> List[TrackDataSample]:
+def predict(model: torch.nn.Module, data: dict[str, Any]) -> list[TrackDataSample]:
     """All frames in one batch, as the data loader gives them."""
     with torch.no_grad():
         return model.eval().test_step(data)
 
 
-def one_by_one(model: torch.nn.Module, data: Dict[str, Any]) -> List[TrackDataSample]:
+def one_by_one(model: torch.nn.Module, data: dict[str, Any]) -> list[TrackDataSample]:
     model.eval()
     results = []
     for i in range(len(data['data_samples'])):
