@@ -7,7 +7,7 @@ BIN := .venv/bin
 export OMP_WAIT_POLICY ?= PASSIVE
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo demo-full test test-compiled mim lint clean
+.PHONY: help setup demo demo-full test test-fast test-compiled mim lint clean
 
 help:  ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-15s %s\n", $$1, $$2}' Makefile
@@ -23,6 +23,9 @@ demo-full: setup  ## the same, and train the detector that it starts from
 
 test: setup  ## run the tests
 	$(BIN)/python -m pytest
+
+test-fast: setup  ## run the tests that take no longer than a few seconds each
+	$(BIN)/python -m pytest -m 'not slow and not gpu'
 
 test-compiled:  ## run the tests with mmcv's compiled operators (Python 3.8 to 3.10)
 	@$(SETUP) --compiled

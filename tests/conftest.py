@@ -16,6 +16,9 @@ import stpn_plugin  # noqa: F401
 pytest.register_assert_rewrite('tests.support')
 pytest_plugins = ['tests.support.packages']
 
+# A finished training, and a copy of the files that packages are built from.
+SLOW_FIXTURES = {'trained', 'source'}
+
 
 def pytest_configure(config: pytest.Config) -> None:
     # The models are tiny: more threads cost more than they bring.
@@ -23,6 +26,9 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        if SLOW_FIXTURES.intersection(getattr(item, 'fixturenames', ())):
+            item.add_marker(pytest.mark.slow)
     if torch.cuda.is_available():
         return
     skip = pytest.mark.skip(reason='needs a CUDA device')

@@ -132,6 +132,7 @@ assert sorted(indices.tolist()) == [0, 1]
 """
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     'code, broken',
     [
@@ -234,6 +235,7 @@ assert metric['coco/AR@100'] == 1, metric
 """
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize('code', [BY_NAME, CLASSWISE, WRITTEN, UNKNOWN])
 def test_labels_follow_classes_by_name(code: str) -> None:
     before, after = outcomes(COCO_FILE + code, 'number_categories_by_class_names')
@@ -241,12 +243,14 @@ def test_labels_follow_classes_by_name(code: str) -> None:
     assert after == 'fine'
 
 
+@pytest.mark.slow
 def test_indices_of_video_datasets() -> None:
     before, after = outcomes(COCO_FILE + INDICES, 'take_indices_of_video_datasets')
     assert before == '4'
     assert after == 'fine'
 
 
+@pytest.mark.slow
 def test_coco_scores_parts() -> None:
     code = COCO_FILE.replace("('b', 'a')", "('a', 'b')") + PARTS
     before, after = outcomes(code, 'score_parts_with_coco')
@@ -383,6 +387,7 @@ def test_checkpoints_still_run_no_code(payload: Malicious, tmp_path: Path) -> No
         torch.load(tmp_path / 'bad.pth')
 
 
+@pytest.mark.slow
 def test_stock_train_tool_knows_one_spelling_only() -> None:
     """The day that this fails, `RunOptions.local_rank` needs one spelling only."""
     tool = Path(mmtrack.__file__).parent / '.mim' / 'tools' / 'train.py'
@@ -408,6 +413,7 @@ def test_random_parameters_are_shared_by_the_frames_of_a_sample() -> None:
     assert after == 'fine'
 
 
+@pytest.mark.slow
 def test_mmengine_loads_checkpoints_as_data(tmp_path: Path) -> None:
     """torch runs what is in a file from a URL, and before 2.6 in any."""
     load = f"""
@@ -472,6 +478,7 @@ class Flips(torch.utils.data.Dataset):
         return self.pipeline(dict(img=img, img_shape=[(1, 6)] * 4))['flip']
 
 
+@pytest.mark.slow
 def test_random_parameters_are_shared_in_spawned_workers() -> None:
     dataset = Flips()
     assert len(set(dataset[0])) == 1
@@ -483,6 +490,7 @@ def test_random_parameters_are_shared_in_spawned_workers() -> None:
     assert len({flips[0] for flips in samples}) == 2
 
 
+@pytest.mark.slow
 def test_annotation_files_are_checked() -> None:
     before, after = outcomes(GAP_IN_FRAME_IDS, 'check_annotation_files')
     assert before == 'list assignment index out of range'
@@ -503,6 +511,7 @@ if ids.tolist() != [-1, 7, -1, 8]:
 """
 
 
+@pytest.mark.slow
 def test_masktrack_gives_an_id_once() -> None:
     before, after = outcomes(MASKTRACK_IDS, 'give_masktrack_ids_once')
     assert before == 'ids [7, 7, -1, 8]'
@@ -526,6 +535,7 @@ if found.labels.device != found.scores.device:
 """
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(
     not hasattr(torch, 'set_default_device'), reason='needs torch 2.0 or newer'
 )

@@ -282,6 +282,7 @@ def test_says_whether_it_is_the_authors(name: str) -> None:
         assert text.startswith(('# Released as ', '# Ours: '))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     'name',
     [

@@ -71,11 +71,13 @@ def test_index_loads_as_in_mim() -> None:
     assert {model.name for model in index.models} == set(MODELS)
 
 
+@pytest.mark.slow
 def test_pages_and_metafiles_are_what_the_script_writes() -> None:
     script = ROOT / '.dev_scripts/generate_model_pages.py'
     run_command(sys.executable, script, '--check', cwd=ROOT)
 
 
+@pytest.mark.slow
 def test_a_stale_page_is_found(tmp_path: Path) -> None:
     for name in ('configs', '.dev_scripts', 'model-index.yml'):
         copy = shutil.copytree if (ROOT / name).is_dir() else shutil.copy

@@ -30,6 +30,7 @@ PROGRAMS = [
 ]
 
 
+@pytest.mark.slow
 def test_set_before_torch_is_loaded() -> None:
     environment = {k: v for k, v in os.environ.items() if k != 'OMP_WAIT_POLICY'}
     done = subprocess.run(

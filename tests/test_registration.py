@@ -60,6 +60,7 @@ def run(code: str) -> None:
     assert done.returncode == 0, done.stderr
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     'code',
     [BUILD, TWICE + BUILD, STOCK_FIRST + BUILD, BUILD + STOCK_FIRST + TWICE],
@@ -69,6 +70,7 @@ def test_import(code: str) -> None:
     run(code)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize('context', ['fork', 'spawn'])
 def test_data_loader_workers(tmp_path, context: str) -> None:
     script = tmp_path / 'worker.py'

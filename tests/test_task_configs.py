@@ -115,6 +115,7 @@ def vis_root(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return write_tiny_vis(tmp_path_factory.mktemp('vis'), num_frames=4)
 
 
+@pytest.mark.slow
 def test_qdtrack_trains_and_is_scored(mot_root: Path, tmp_path: Path) -> None:
     cfg = tiny_config(QDTRACK, mot_root, tmp_path)
     cfg.train_dataloader.dataset.ann_file = 'annotations/half-train_cocoformat.json'
@@ -127,6 +128,7 @@ def test_qdtrack_trains_and_is_scored(mot_root: Path, tmp_path: Path) -> None:
     assert {'motchallenge-metric/HOTA', 'motchallenge-metric/IDF1'} <= set(metrics)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize('tracker', ['sort', 'deepsort', 'strongsort'])
 def test_sorts_are_scored(tracker: str, mot_root: Path, tmp_path: Path) -> None:
     name = f'mot/stpn-{tracker}_faster-rcnn_swin-t_fpn_mot17halfval.py'
@@ -138,6 +140,7 @@ def test_sorts_are_scored(tracker: str, mot_root: Path, tmp_path: Path) -> None:
     assert 'motchallenge-metric/HOTA' in metrics
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize('name', [MASKTRACK, MASK2FORMER, MIN_VIS])
 def test_segmentors_train_and_are_scored(
     name: str, vis_root: Path, tmp_path: Path

@@ -382,6 +382,7 @@ def test_list_of_commands_comes_at_once() -> None:
     assert all(len(line) <= 110 for line in shown)
 
 
+@pytest.mark.slow
 def test_as_programs(tmp_path: Path) -> None:
     """Exit statuses and streams of a tool and of ``stpn`` in processes of their own."""
     for program in ([ROOT / 'tools/train.py'], ['-m', 'stpn_command', 'train']):

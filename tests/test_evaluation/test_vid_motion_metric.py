@@ -464,6 +464,7 @@ def _run_rank(rank: int, ann_file: str, folder: str) -> None:
     dist.destroy_process_group()
 
 
+@pytest.mark.slow
 def test_two_processes(ann_file: str, tmp_path: Path) -> None:
     mp.spawn(_run_rank, (ann_file, str(tmp_path)), nprocs=2)
     expected = _evaluate(_metric(ann_file), make_predictions(_read(ann_file)))

@@ -141,6 +141,7 @@ for where, rank in case.CASES:
 """
 
 
+@pytest.mark.slow
 def test_all_processes_raise_the_same(tmp_path: Path) -> None:
     """Started one by one, as by slurm: no agent ends one when the other fails."""
     with socket.socket() as free:

@@ -127,6 +127,7 @@ print('iterations done')
 """
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     'options',
     [

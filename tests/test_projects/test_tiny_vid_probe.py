@@ -34,6 +34,7 @@ def test_tells_what_features_know() -> None:
     assert many > 0.9 and every > 0.9
 
 
+@pytest.mark.slow
 def test_probes_detectors_and_backbones(
     tmp_path: Path, capsys: pytest.CaptureFixture
 ) -> None:

@@ -118,6 +118,7 @@ def test_logs(trained: Path) -> None:
         run_tool('analysis/plot_logs.py', trained, '--names', 'a', 'b')
 
 
+@pytest.mark.slow
 def test_logs_of_a_resumed_and_another_training(config: Path) -> None:
     """What the runner says of a resumed training is understood."""
     one = ('train.py', config, '--work-dir', 'my work', '--cfg-options')

@@ -86,6 +86,7 @@ def test_chosen_metrics_and_options(cfg: Config, results: str) -> None:
     assert list(metrics) == [f'vid/AP60{s}' for s in ('', '_fast', '_medium', '_slow')]
 
 
+@pytest.mark.slow
 def test_tool(cfg: Config, results: str, tmp_path: Path) -> None:
     config = tmp_path / 'config.py'
     cfg.dump(config)

@@ -30,6 +30,7 @@ def test_training_learns(trained: Path) -> None:
     assert (trained / 'stpn.py').is_file()
 
 
+@pytest.mark.slow
 def test_help_as_a_program(tmp_path: Path) -> None:
     shown = run_command(sys.executable, ROOT / 'tools/train.py', '-h', cwd=tmp_path)
     assert '--auto-scale-lr' in shown
@@ -60,6 +61,7 @@ def test_local_rank(
     assert os.environ['LOCAL_RANK'] == '3'
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize('base', [8, 4])
 def test_auto_scale_lr(base: int, config: Path, tmp_path: Path) -> None:
     options = ['train_cfg.max_epochs=1', f'auto_scale_lr.base_batch_size={base}']
@@ -236,6 +238,7 @@ def test_work_dir_is_tried_first(config: Path) -> None:
         train_cfg(config, '--work-dir', 'file/work')
 
 
+@pytest.mark.slow
 def test_validation_goes_on_without_a_failing_metric(
     config: Path, tmp_path: Path
 ) -> None:

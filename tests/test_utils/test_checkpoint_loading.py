@@ -212,6 +212,7 @@ def test_every_door_of_mmengine(
         CheckpointLoader.load_checkpoint(str(tmp_path / 'missing.pth'))
 
 
+@pytest.mark.slow
 def test_stock_mmengine_runs_what_a_url_holds(tmp_path: Path, bad: str) -> None:
     """The day that this fails, `load_checkpoints_as_data` has one reason less."""
     program = f"""

@@ -46,6 +46,7 @@ def report(
     return path
 
 
+@pytest.mark.slow
 def test_complete(report: Path) -> None:
     content = report.read_text()
     assert re.findall('<h2>(.*?)</h2>', content) == TITLES

@@ -252,6 +252,7 @@ def deep_predictor(channels: list) -> nn.Module:
     )
 
 
+@pytest.mark.slow
 def test_compiled_backbone_keeps_support_features(case: Case) -> None:
     backbone = build(case)
     source = deep_predictor(case.channels)

@@ -40,6 +40,7 @@ def run(cfg: Config, checkpoint: str, batch_size: int) -> list[TrackDataSample]:
     return test_on_dataset(cfg, checkpoint)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     'name', ['attention', 'deep', 'learned', 'selsa', 'online', 'window']
 )
