@@ -165,7 +165,8 @@ def stages(
             Stage(
                 f'test with VID metrics: {name}',
                 ['tools/test.py', tested, weights, '--work-dir', f'{work_dir}/test']
-                + ['--out', results[name]],
+                + ['--out', results[name]]
+                + ['--cfg-options', 'test_dataloader.batch_size=16'],
             )
             for name, tested, weights in (
                 ('single frame', DETECTOR_CONFIG, detector),

@@ -15,16 +15,18 @@ import shutil
 from typing import Sequence
 
 import numpy as np
+import torch
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from mmengine.config import Config
 from mmtrack.structures import TrackDataSample
+from torchvision.ops import box_iou
 
 from projects.tiny_vid.scores import deteriorations
 from stpn_plugin.apis import FrameWriter, VideoWriter
-from stpn_plugin.evaluation import SavedRun, load_saved_run
+from stpn_plugin.evaluation import DetectionMatching, SavedRun, load_saved_run
 from stpn_plugin.utils import ProgressBar, name_runs
 from stpn_plugin.visualization.frames import (
     FALSE_POSITIVE,
@@ -56,6 +58,69 @@ def surest(run: SavedRun, index: int) -> dict[str, np.ndarray]:
     best = best[: len(run.gts[index]['labels'])]
     keys = ('bboxes', 'labels', 'scores')
     return {key: np.asarray(det[key])[best] for key in keys}
+
+
+def is_right(run: SavedRun) -> np.ndarray:
+    """Frames where all of the surest detections are right: (number of frames,) bool."""
+    dets = [surest(run, index) for index in range(len(run.gts))]
+    found = (
+        DetectionMatching([gt], [det], len(run.classes))
+        for gt, det in zip(run.gts, dets)
+    )
+    return np.array(
+        [
+            (matching.matches >= 0).sum() == len(gt['labels'])
+            for matching, gt in zip(found, run.gts)
+        ]
+    )
+
+
+def overlaps(run: SavedRun) -> np.ndarray:
+    """IoU of the surest detection with an object: (number of frames,) float."""
+    ious = []
+    for index, gt in enumerate(run.gts):
+        boxes = torch.as_tensor(surest(run, index)['bboxes'], dtype=torch.float32)
+        objects = torch.as_tensor(gt['bboxes'], dtype=torch.float32)
+        found = box_iou(boxes[:1].reshape(-1, 4), objects.reshape(-1, 4))
+        ious.append(found.max().item() if found.numel() else 0.0)
+    return np.array(ious)
+
+
+def typical_clip(
+    videos: Sequence[str],
+    kinds: Sequence[Optional[str]],
+    right: Sequence[np.ndarray],
+    fit: np.ndarray,
+) -> str:
+    """A clip whose frames on the sheet come out much as deteriorated ones of all do.
+
+    Args:
+        videos (Sequence[str]): The clip of each frame.
+        kinds (Sequence[str, optional]): What is wrong with each frame.
+        right (Sequence[np.ndarray]): For each run (number of frames,) bool, whether
+            what it detects is right.
+        fit (np.ndarray): (number of frames,) how well boxes fit.
+
+    Returns:
+        str: Of the quarter of the clips where the shares of right frames differ least
+        from those of all, the clip where boxes fit best.
+    """
+
+    def shares(frames: Sequence[int]) -> np.ndarray:
+        return np.array([of_run[frames].mean() for of_run in right])
+
+    frames_of: Dict[str, List[int]] = {}
+    for index, video in enumerate(videos):
+        frames_of.setdefault(video, []).append(index)
+    for video, frames in frames_of.items():
+        shown = choose_frames([kinds[index] for index in frames])
+        frames_of[video] = [frames[t] for t in shown]
+    overall = shares([index for index, kind in enumerate(kinds) if kind])
+    by_difference = sorted(
+        frames_of, key=lambda clip: np.abs(shares(frames_of[clip]) - overall).sum()
+    )
+    typical = by_difference[: -(-len(by_difference) // 4)]
+    return max(typical, key=lambda clip: fit[frames_of[clip]].mean())
 
 
 def panels(
@@ -245,13 +310,25 @@ def main(argv: list[str] | None = None) -> None:
     parser.add_argument('config', help='config of the test run')
     parser.add_argument('results', nargs='+', help='what tools/test.py --out wrote')
     parser.add_argument('--names', nargs='+', help='of the runs, default: of the files')
-    parser.add_argument('--video', default='ILSVRC2015_val_00000004')
+    parser.add_argument('--video', help='name of the clip, default: a typical one')
     parser.add_argument('--out-dir', required=True, help='where to write')
     args = parser.parse_args(argv)
     cfg = Config.fromfile(args.config)
     names = name_runs(args.results, args.names)
     runs = [load_saved_run(cfg, *pair) for pair in zip(args.results, names)]
-    draw_clip(runs, cfg.test_dataloader.dataset.data_root, args.video, args.out_dir)
+    data_root = cfg.test_dataloader.dataset.data_root
+    paths = runs[0].img_paths
+    kinds = deteriorations(data_root, paths)
+    bad = np.array([kind is not None for kind in kinds])
+    right = [is_right(run) for run in runs]
+    for name, of_run in zip(names, right):
+        share = 100 * of_run[bad].mean()
+        print(f'{name}: surest detection right in {share:.0f} % of deteriorated frames')
+    videos = [osp.basename(osp.dirname(str(path))) for path in paths]
+    fit = np.mean([overlaps(run) for run in runs], axis=0)
+    video = args.video or typical_clip(videos, kinds, right, fit)
+    print(f'clip: {video}')
+    draw_clip(runs, data_root, video, args.out_dir)
 
 
 if __name__ == '__main__':

@@ -97,6 +97,27 @@ def test_as_many_detections_as_objects_the_surest() -> None:
     assert pictures.surest(run, 0)['labels'].tolist() == [1]
 
 
+def test_right_frames() -> None:
+    box = np.array([[10.0, 10, 40, 40]])
+    gt = dict(bboxes=box, labels=np.array([1]))
+    dets = [
+        dict(bboxes=np.concatenate([box, box]), labels=np.array(labels), scores=scores)
+        for labels in ([1, 0], [0, 1])
+        for scores in [np.array([0.9, 0.4])]
+    ]
+    run = SavedRun('run', ('a', 'b'), [gt, gt], dets, [None, None])
+    assert pictures.is_right(run).tolist() == [True, False]
+
+
+def test_the_clip_that_is_like_all() -> None:
+    videos = [name for name in 'abcdefgh' for _ in range(2)]
+    kinds = ['blur'] * 15 + [None]
+    right = np.array([True, False] * 2 + [True, True] * 3 + [False, False] * 3)
+    fit = np.repeat([0.5, 0.7, 0.9, 0.9, 0.9, 0.9, 0.9, 0.9], 2)
+    assert right[:15].mean() == pytest.approx(8 / 15)
+    assert pictures.typical_clip(videos, kinds, [right], fit) == 'b'
+
+
 def test_sheet_has_each_deterioration() -> None:
     kinds = [None, 'blur', 'blur', None, 'occlusion', 'blur']
     assert pictures.choose_frames(kinds) == [1, 2, 4, 5]
