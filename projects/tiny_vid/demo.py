@@ -154,6 +154,7 @@ def stages(
     from_detector = f'model.detector.init_cfg.checkpoint={detector}'
     both = [config, *results.values()]
     names = ['--names', *results]
+    several = ['--cfg-options', 'test_dataloader.batch_size=16']  # frames at a time
     return [
         *data_stages(size),
         *get_detector,
@@ -166,11 +167,11 @@ def stages(
                 f'test with VID metrics: {name}',
                 ['tools/test.py', tested, weights, '--work-dir', f'{work_dir}/test']
                 + ['--out', results[name]]
-                + ['--cfg-options', 'test_dataloader.batch_size=16'],
+                + options,
             )
-            for name, tested, weights in (
-                ('single frame', DETECTOR_CONFIG, detector),
-                ('STPN', config, checkpoint),
+            for name, tested, weights, options in (
+                ('single frame', DETECTOR_CONFIG, detector, []),
+                ('STPN', config, checkpoint, several),
             )
         ),
         Stage(

@@ -88,7 +88,7 @@ def overlaps(run: SavedRun) -> np.ndarray:
 
 def typical_clip(
     videos: Sequence[str],
-    kinds: Sequence[Optional[str]],
+    kinds: Sequence[str | None],
     right: Sequence[np.ndarray],
     fit: np.ndarray,
 ) -> str:
@@ -109,7 +109,7 @@ def typical_clip(
     def shares(frames: Sequence[int]) -> np.ndarray:
         return np.array([of_run[frames].mean() for of_run in right])
 
-    frames_of: Dict[str, List[int]] = {}
+    frames_of: dict[str, list[int]] = {}
     for index, video in enumerate(videos):
         frames_of.setdefault(video, []).append(index)
     for video, frames in frames_of.items():
