@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import os
+from typing import Iterator
 
 os.environ.setdefault('OMP_WAIT_POLICY', 'PASSIVE')  # read when torch is imported
 
 import pytest
 import torch
+from mmengine.registry import DefaultScope
 from mmtrack.utils import register_all_modules
 
 import stpn_plugin  # noqa: F401
@@ -41,3 +43,10 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 def mmtrack_scope() -> None:
     """Build from mmtrack's registries, as a config with its default scope does."""
     register_all_modules(init_default_scope=True)
+
+
+@pytest.fixture(autouse=True)
+def own_scope(mmtrack_scope: None) -> Iterator[None]:
+    """Undo what a test does to the default scope, such as by running a config."""
+    with DefaultScope.overwrite_default_scope('mmtrack'):
+        yield
