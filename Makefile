@@ -27,9 +27,9 @@ test: setup  ## run the tests
 test-fast: setup  ## run the tests that take no longer than a few seconds each
 	$(BIN)/python -m pytest -m 'not slow and not gpu'
 
-test-compiled:  ## run the tests with mmcv's compiled operators (Python 3.8 to 3.10)
+test-compiled:  ## run the tests but the long ones with mmcv's compiled operators (Python 3.8 to 3.10)
 	@$(SETUP) --compiled
-	@if [ -d .venv-compiled ]; then .venv-compiled/bin/python -m pytest -m 'not gpu'; fi
+	@if [ -d .venv-compiled ]; then .venv-compiled/bin/python -m pytest -m 'not slow and not gpu'; fi
 
 mim: setup  ## create .venv-mim, where mim finds this package
 	@$(SETUP) --mim
