@@ -6,7 +6,7 @@ from typing import Any, Callable, Dict, Sequence
 
 import torch
 from mmtrack.utils import SampleList
-from torch import Tensor
+from torch import Tensor, nn
 
 # As a data preprocessor returns it: `inputs` and `data_samples`.
 Batch = Dict[str, Any]
@@ -25,6 +25,24 @@ def split_inputs(inputs: dict[str, Any]) -> list[dict[str, Any]]:
     return [
         {key: value[i : i + 1] for key, value in inputs.items() if value[i] is not None}
         for i in range(len(inputs['img']))
+    ]
+
+
+def preprocess_each(preprocessor: nn.Module, data: Batch) -> list[Batch]:
+    """Preprocess frames as the data loader gives them, each by itself.
+
+    So a frame's result does not depend on the frames that it shares a batch with.
+
+    Args:
+        preprocessor: Data preprocessor of the model.
+        data: ``inputs`` and ``data_samples`` of B frames.
+
+    Returns:
+        B preprocessed batches of one frame.
+    """
+    return [
+        preprocessor(dict(inputs=inputs, data_samples=[sample]), False)
+        for inputs, sample in zip(split_inputs(data['inputs']), data['data_samples'])
     ]
 
 

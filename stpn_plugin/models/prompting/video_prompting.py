@@ -18,7 +18,13 @@ from torch import Tensor, nn
 from ..backbones.promptable import Promptable, require_promptable
 from ..freezing import FreezingMixin
 from ..prompts.base import Features, PromptSource
-from .batches import Batch, predict_by_size, same_video_runs, split_inputs
+from .batches import (
+    Batch,
+    predict_by_size,
+    preprocess_each,
+    same_video_runs,
+    split_inputs,
+)
 from .prompted import concatenate, prompted
 from .support_memory import SupportMemory
 from .support_policies import SupportFrames, SupportPolicy
@@ -211,11 +217,7 @@ class VideoPrompting(FreezingMixin, BaseModel):
         Returns:
             Their B results.
         """
-        inputs = split_inputs(data['inputs'])
-        frames = [
-            self.data_preprocessor(dict(inputs=one, data_samples=[sample]), False)
-            for one, sample in zip(inputs, data['data_samples'])
-        ]
+        frames = preprocess_each(self.data_preprocessor, data)
         memories = [self.follow(f['inputs'], f['data_samples'][0]) for f in frames]
         return self.predict_frames(frames, memories)
 

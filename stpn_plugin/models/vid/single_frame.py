@@ -13,7 +13,7 @@ from mmtrack.utils import ConfigType, OptConfigType, OptMultiConfig, SampleList
 from torch import Tensor
 
 from ..freezing import FreezingMixin, heads_for_loss
-from ..prompting.batches import Batch, predict_by_size
+from ..prompting.batches import Batch, predict_by_size, preprocess_each
 
 
 @MODELS.register_module()
@@ -98,6 +98,24 @@ class SingleFrameDetector(FreezingMixin, BaseVideoDetector):
             self.make_result(data_sample, det_sample.pred_instances)
             for data_sample, det_sample in zip(data_samples, det_samples)
         ]
+
+    def val_step(self, data: Batch) -> SampleList:
+        """As :meth:`test_step`."""
+        return self.test_step(data)
+
+    def test_step(self, data: Batch) -> SampleList:
+        """Detect on frames as the data loader gives them, each by itself.
+
+        Args:
+            data: ``inputs`` and ``data_samples`` of B frames. Support frames that
+                some of them bring are left out.
+
+        Returns:
+            Their B results.
+        """
+        data = dict(data, inputs=dict(img=data['inputs']['img']))
+        frames = preprocess_each(self.data_preprocessor, data)
+        return self.predict_frames(frames, [None] * len(frames))
 
     def predict_frames(
         self, frames: Sequence[Batch], memories: Sequence[None], **kwargs: Any

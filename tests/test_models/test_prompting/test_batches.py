@@ -42,7 +42,8 @@ def run(cfg: Config, checkpoint: str, batch_size: int) -> list[TrackDataSample]:
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    'name', ['attention', 'deep', 'learned', 'selsa', 'online', 'window']
+    'name',
+    ['single frame', 'attention', 'deep', 'learned', 'selsa', 'online', 'window'],
 )
 def test_batches_of_frames(name: str, data_root: Path, tmp_path: Path) -> None:
     cfg = make_config(data_root, **MODEL_OF.get(name, {}))
