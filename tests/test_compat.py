@@ -448,6 +448,7 @@ def test_what_others_declare_stays(tmp_path: Path) -> None:
     assert type(again['a']) is np.ndarray
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     'copy, symptom',
     [

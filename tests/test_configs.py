@@ -54,6 +54,7 @@ def support_frames(cfg: Config) -> int:
     return sampler.num_ref_imgs if sampler else 0
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize('name', CONFIGS)
 def test_trains_and_detects(name: str) -> None:
     cfg = Config.fromfile(FOLDER / name)

@@ -95,15 +95,14 @@ def typical_clip(
     """A clip whose frames on the sheet come out much as deteriorated ones of all do.
 
     Args:
-        videos (Sequence[str]): The clip of each frame.
-        kinds (Sequence[str, optional]): What is wrong with each frame.
-        right (Sequence[np.ndarray]): For each run (number of frames,) bool, whether
-            what it detects is right.
-        fit (np.ndarray): (number of frames,) how well boxes fit.
+        videos: The clip of each frame.
+        kinds: What is wrong with each frame.
+        right: For each run (number of frames,) bool, whether what it detects is right.
+        fit: (number of frames,) how well boxes fit.
 
     Returns:
-        str: Of the quarter of the clips where the shares of right frames differ least
-        from those of all, the clip where boxes fit best.
+        Of the quarter of the clips where the shares of right frames differ least from
+        those of all, the clip where boxes fit best.
     """
 
     def shares(frames: Sequence[int]) -> np.ndarray:

@@ -79,6 +79,7 @@ class Wrapped:
         return iter(self.video)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize('frame_range, stride', [([-2, 2], 2), ([-1, 3], 1)])
 @pytest.mark.parametrize('name', ['attention', 'deep'])
 def test_sliding_window_as_in_a_test_run(

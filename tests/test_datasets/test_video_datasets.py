@@ -36,6 +36,7 @@ def drawn(dataset: SupportSampling, index: int) -> list[int]:
     return dataset[index]['frame_id']
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize('index', [0, 2, NUM_FRAMES - 1])
 @pytest.mark.parametrize('method', ['uniform', 'bilateral_uniform'])
 @pytest.mark.parametrize('count', [2, 4, 8])

@@ -152,6 +152,7 @@ def test_classes_that_the_file_lacks(data_root: Path, what: str, stock: bool) ->
         assert part in str(error.value)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize('what', ['train', 'val', 'test'])
 @pytest.mark.parametrize('stock', [True, False], ids=['stock runner', 'tools'])
 def test_head_of_another_size(data_root: Path, what: str, stock: bool) -> None:

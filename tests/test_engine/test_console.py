@@ -31,6 +31,7 @@ def said(
     return capsys.readouterr().out
 
 
+@pytest.mark.slow
 def test_long_messages_are_in_the_log_file_only(said: str, tmp_path: Path) -> None:
     before, _, _ = said.partition('Epoch(train)')
     assert not [text for text in (*LONG, *USELESS) if text in before]
@@ -41,6 +42,7 @@ def test_long_messages_are_in_the_log_file_only(said: str, tmp_path: Path) -> No
     assert written.count('paramwise_options') > 20
 
 
+@pytest.mark.slow
 def test_ends_with_what_came_out_and_what_to_do_next(said: str, tmp_path: Path) -> None:
     block = said.split('-' * 60)[-2]
     assert 'trained ' in block and 'best AP50  ' in block

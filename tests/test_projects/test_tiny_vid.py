@@ -185,6 +185,7 @@ def test_demo_names_the_stage_that_fails(tmp_path: Path) -> None:
         demo.run([demo.Stage('fall over', [str(program)])])
 
 
+@pytest.mark.slow
 def test_demo_help() -> None:
     done = subprocess.run(
         [sys.executable, 'projects/tiny_vid/demo.py', '--help'],

@@ -35,6 +35,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+@pytest.mark.slow
 def test_evidence(folder: Path) -> None:
     said = (folder / 'said.txt').read_text()
     table = said[said.index('AP50 on the val videos') :]

@@ -112,6 +112,7 @@ def test_names_of_classes(tmp_path: Path) -> None:
         assert f'{name}: 90.0' in texts(frames)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ('lacking', 'missing'),
     [
