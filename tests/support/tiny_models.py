@@ -16,6 +16,23 @@ from torch import Tensor
 CHANNELS = [16, 32, 64, 128]
 NUM_CLASSES = 3
 
+# What trackers add to a detector.
+BYTE = dict(
+    motion=dict(type='KalmanFilter'),
+    tracker=dict(
+        type='ByteTracker',
+        obj_score_thrs=dict(high=0.4, low=0.1),
+        init_track_thr=0.3,
+        weight_iou_with_det_scores=True,
+        match_iou_thrs=dict(high=0.1, low=0.5, tentative=0.3),
+        num_frames_retain=30,
+    ),
+)
+SORT = dict(
+    motion=dict(type='KalmanFilter', center_only=False),
+    tracker=dict(type='SORTTracker', obj_score_thr=0.3, match_iou_thr=0.5, reid=None),
+)
+
 
 def backbone(**kwargs: Any) -> dict[str, Any]:
     """A Swin of width 16."""

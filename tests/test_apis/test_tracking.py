@@ -22,17 +22,17 @@ from stpn_plugin.apis import (
     found_objects,
     select_detections,
 )
+from tests.support import tiny_models
 from tests.support.video_models import (
     make_config,
     make_online,
     save_weights,
     test_on_dataset,
 )
-from tests.test_models.test_mot.test_stpn_trackers import BYTE
 
 
 def tracking_config(data_root: Path) -> Config:
-    cfg = make_config(data_root, type='STPNByteTrack', **BYTE)
+    cfg = make_config(data_root, type='STPNByteTrack', **tiny_models.BYTE)
     cfg.model.tracker.update(obj_score_thrs=dict(high=0.03, low=0.01))
     cfg.model.tracker.update(init_track_thr=0.02)
     return cfg

@@ -13,21 +13,6 @@ from mmtrack.registry import MODELS
 from tests.support import tiny_models
 
 FASTER_RCNN = 'faster_rcnn/faster-rcnn_r50_fpn_1x_coco.py'
-BYTE = dict(
-    motion=dict(type='KalmanFilter'),
-    tracker=dict(
-        type='ByteTracker',
-        obj_score_thrs=dict(high=0.4, low=0.1),
-        init_track_thr=0.3,
-        weight_iou_with_det_scores=True,
-        match_iou_thrs=dict(high=0.1, low=0.5, tentative=0.3),
-        num_frames_retain=30,
-    ),
-)
-SORT = dict(
-    motion=dict(type='KalmanFilter', center_only=False),
-    tracker=dict(type='SORTTracker', obj_score_thr=0.3, match_iou_thr=0.5, reid=None),
-)
 
 
 def detector() -> ConfigDict:
@@ -74,7 +59,8 @@ def test_qdtrack_tracks() -> None:
 
 
 @pytest.mark.parametrize(
-    'type, parts', [('STPNByteTrack', BYTE), ('STPNDeepSORT', SORT)]
+    'type, parts',
+    [('STPNByteTrack', tiny_models.BYTE), ('STPNDeepSORT', tiny_models.SORT)],
 )
 def test_one_object_has_one_id(type: str, parts: dict[str, Any]) -> None:
     """The frames are equal, so whatever is found is found again."""
@@ -88,12 +74,15 @@ def test_one_object_has_one_id(type: str, parts: dict[str, Any]) -> None:
 
 def test_a_vid_checkpoint_is_one_of_a_tracker() -> None:
     detector_of_videos = build('STPN')
-    tracker = build('STPNByteTrack', **BYTE)
+    tracker = build('STPNByteTrack', **tiny_models.BYTE)
     tracker.load_state_dict(detector_of_videos.state_dict(), strict=True)
 
 
 def test_trackers_detect_what_the_detector_detects() -> None:
-    vid, tracker = build('STPN').eval(), build('STPNByteTrack', **BYTE).eval()
+    vid, tracker = (
+        build('STPN').eval(),
+        build('STPNByteTrack', **tiny_models.BYTE).eval(),
+    )
     tracker.load_state_dict(vid.state_dict())
     found = []
     for model in (vid, tracker):
@@ -128,7 +117,9 @@ def test_qdtrack_trains_with_support_frames_apart() -> None:
 
 def test_online() -> None:
     model = build(
-        'STPNByteTrack', **BYTE, support=dict(type='PastSupport', interval=2)
+        'STPNByteTrack',
+        **tiny_models.BYTE,
+        support=dict(type='PastSupport', interval=2),
     ).eval()
     for frame_id in range(3):
         with torch.no_grad():
