@@ -86,6 +86,7 @@ def test_trains_and_detects(name: str) -> None:
     assert result.pred_det_instances.bboxes.shape[1] == 4
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize('name', CONFIGS)
 def test_metrics_and_learning_rate(name: str, tmp_path: Path) -> None:
     cfg = Config.fromfile(FOLDER / name)

@@ -45,6 +45,7 @@ def test_every_recipe_is_indexed() -> None:
     assert set(MODELS) == recipes
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize('name', list(MODELS))
 def test_entry(name: str) -> None:
     model = MODELS[name]

@@ -40,6 +40,7 @@ def frames(video_dir: Path) -> list[np.ndarray]:
     return [mmcv.imread(str(path)) for path in sorted(video_dir.iterdir())]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize('name', MODEL_OF)
 def test_whole_video_as_in_a_test_run(
     name: str, data_root: Path, video_dir: Path, tmp_path: Path
@@ -54,6 +55,7 @@ def test_whole_video_as_in_a_test_run(
     assert_same(list(batched), expected, rtol=1e-4, atol=1e-3)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize('name', ['single frame', 'attention', 'deep', 'learned'])
 def test_stream_as_in_an_online_test_run(
     name: str, data_root: Path, frames: list[np.ndarray], tmp_path: Path

@@ -29,6 +29,7 @@ def inherit(tmp_path: Path, base: Path, text: str) -> Path:
     return child
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     'base, text, where',
     [
@@ -88,6 +89,7 @@ def test_shipped_configs_are_taken_as_they_are() -> None:
     load_config(get_config(f'mmtrack::{name}').filename)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize('way', ['command line', 'child config'])
 def test_numbers_of_support_frames(way: str, tmp_path: Path) -> None:
     write_tiny_vid(tmp_path, num_frames=8)

@@ -88,6 +88,7 @@ def all_figures(run: SavedRun) -> list:
     ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize('name', ODD_NAMES)
 def test_names_of_runs(name: str, tmp_path: Path) -> None:
     with warnings.catch_warnings():
