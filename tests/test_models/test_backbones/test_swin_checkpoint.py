@@ -84,7 +84,7 @@ def test_no_swin_weights(tmp_path: Path) -> None:
 def test_another_window_size(tmp_path: Path, weights) -> None:
     table = 'stages.1.blocks.0.attn.w_msa.relative_position_bias_table'
     side = torch.arange(13.0)
-    ramp = (side[:, None] + side[None]).view(-1, 1).expand(-1, 4)
+    ramp = (side[:, None] + side[None]).view(-1, 1).repeat(1, 4)
     backbone = load(tmp_path / 'swin.pth', {**weights, table: ramp}, window_size=5)
     resized = backbone.state_dict()[table]
     assert resized.shape == (81, 4)
