@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 from typing import Iterator
 
 os.environ.setdefault('OMP_WAIT_POLICY', 'PASSIVE')  # read when torch is imported
@@ -23,6 +24,8 @@ SLOW_FIXTURES = {'trained', 'source'}
 
 
 def pytest_configure(config: pytest.Config) -> None:
+    # Tests send Ctrl-C to themselves. What a shell runs in the background ignores it.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     # The models are tiny: more threads cost more than they bring.
     torch.set_num_threads(min(2, torch.get_num_threads()))
 

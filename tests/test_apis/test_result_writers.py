@@ -6,7 +6,6 @@ import os
 import signal
 import warnings
 from pathlib import Path
-from typing import Iterator
 
 import mmcv
 import numpy as np
@@ -197,15 +196,7 @@ class Interrupting(tuple):
         return super().__getitem__(index)
 
 
-@pytest.fixture
-def interruptible() -> Iterator[None]:
-    """Ctrl-C works, also in a test run in the background, where it is ignored."""
-    handler = signal.signal(signal.SIGINT, signal.default_int_handler)
-    yield
-    signal.signal(signal.SIGINT, handler)
-
-
-def test_interrupt_does_not_cut_a_frame(interruptible: None, tmp_path: Path) -> None:
+def test_interrupt_does_not_cut_a_frame(tmp_path: Path) -> None:
     with pytest.raises(KeyboardInterrupt):
         with CsvWriter(str(tmp_path / 'r.csv'), Interrupting(CLASSES)) as writer:
             writer.write(IMAGE, result())

@@ -185,9 +185,11 @@ ONE_STILL_EPOCH = (
 def test_start_from_a_checkpoint_of_other_classes(
     config: Path, three_classes: Path, tmp_path: Path
 ) -> None:
+    # Runs that start in one second share a logger, hence the first one's log file,
+    # unless their names differ.
     run_tool(
         *('train.py', config, '--work-dir', tmp_path, '--cfg-options'),
-        *(f'load_from={three_classes}', *ONE_STILL_EPOCH),
+        *(f'load_from={three_classes}', 'experiment_name=start', *ONE_STILL_EPOCH),
     )
     check_start_from_three_classes(tmp_path, three_classes)
 

@@ -33,8 +33,12 @@ def test_a_line_for_each_interval(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_a_terminal_gets_tqdms_bar() -> None:
     master, slave = pty.openpty()
+    shown = ''
     with open(slave, 'w') as terminal:
         run_bar(terminal)
-        shown = os.read(master, 4096).decode()
+        terminal.write('end')
+        terminal.flush()
+        while 'end' not in shown:  # it comes in parts
+            shown += os.read(master, 4096).decode()
     os.close(master)
     assert '\rwork: 100%' in shown
