@@ -11,19 +11,26 @@ import sys
 from pathlib import Path
 
 from mmengine.visualization import Visualizer
-from mmtrack.visualization import DetLocalVisualizer
 
 ROOT = Path(__file__).parents[2]
 
 
 def run_tool(name: str, *args: object) -> None:
     """Run a tool of ``tools/`` in this process; its errors are raised."""
-    # Runs in one process otherwise share the first one's visualizer, with its log, and
-    # mmengine has no public way to forget it.
-    for visualizer in (Visualizer, DetLocalVisualizer):
-        visualizer._instance_dict.clear()
+    _forget_visualizers(Visualizer)
     main = runpy.run_path(str(ROOT / 'tools' / name))['main']
     main.run(main.parse([str(arg) for arg in args]))
+
+
+def _forget_visualizers(cls: type) -> None:
+    """Let the next run make its own visualizer, with its own folder.
+
+    Runs in one process otherwise share the first one of each class, and mmengine has no
+    public way to forget it.
+    """
+    cls._instance_dict.clear()
+    for subclass in cls.__subclasses__():
+        _forget_visualizers(subclass)
 
 
 def run_command(*command: object, cwd: Path, status: int = 0, **environ: str) -> str:

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import socket
 import subprocess
 import sys
@@ -170,7 +171,8 @@ def test_all_processes_raise_the_same(tmp_path: Path) -> None:
         raised = []
         for process in processes:
             shown, _ = process.communicate(timeout=300)
-            assert process.returncode == 1, shown
+            # 1, or SIGABRT: gloo's threads may outlive the interpreter.
+            assert process.returncode in (1, -signal.SIGABRT), shown
             lines = [x for x in shown.splitlines() if x.startswith('RAISED')]
             raised.append([json.loads(line[len('RAISED') :]) for line in lines])
     finally:
