@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 from mmengine.config import Config
+from mmengine.optim import build_optim_wrapper
 from mmtrack.registry import MODELS
 
 from stpn_plugin.engine import build_runner
@@ -17,7 +18,7 @@ QDTRACK = 'mot/stpn-qdtrack_faster-rcnn_swin-t_fpn_8xb2-4e_mot17halftrain_test-'
 QDTRACK += 'mot17halfval.py'
 MASKTRACK = 'vis/stpn-masktrack-rcnn_mask-rcnn_swin-t_fpn_8xb1-12e_youtubevis2019.py'
 MASK2FORMER = 'vis/stpn-mask2former_swin-t_8xb2-8e_youtubevis2019.py'
-MIN_VIS = 'vis/stpn-minvis_swin-t_8xb2-8e_youtubevis2019.py'
+MIN_VIS = 'vis/stpn-minvis_swin-t_8xb4-6k_youtubevis2019.py'
 BYTETRACK = 'mot/stpn-bytetrack_faster-rcnn_swin-t_fpn_8xb1-9e_imagenetvid.py'
 
 
@@ -101,6 +102,8 @@ def _resize(pipeline: Any) -> None:
         _resize(transform.get('transforms', []))
         if 'scale' in transform:
             transform.scale = (96, 64)
+        if 'scales' in transform:
+            transform.scales = [(96, 48), (96, 64)]
         if 'crop_size' in transform:
             transform.crop_size = (64, 96)
 
@@ -152,6 +155,46 @@ def test_segmentors_train_and_are_scored(
     runner.train()
     assert (tmp_path / 'epoch_1.pth').exists()
     assert 'youtube_vis/segm_mAP' in runner.test()
+
+
+def test_settings_of_min_vis() -> None:
+    """What the authors published for YouTube-VIS 2019."""
+    cfg = Config.fromfile(f'configs/{MIN_VIS}')
+    assert 8 * cfg.train_dataloader.batch_size == 32
+    assert cfg.train_cfg.max_iters == 6000
+    schedule = cfg.param_scheduler
+    assert (schedule.type, schedule.milestones, schedule.gamma) == (
+        'MultiStepLR',
+        [4000],
+        0.1,
+    )
+    assert cfg.optim_wrapper.optimizer.type == 'AdamW'
+    assert cfg.optim_wrapper.optimizer.lr == 1e-4
+    assert cfg.optim_wrapper.optimizer.weight_decay == 0.05
+    assert cfg.optim_wrapper.clip_grad == dict(max_norm=0.01, norm_type=2)
+    train, test = (
+        cfg[f'{split}_dataloader'].dataset.pipeline[0].transforms
+        for split in ('train', 'test')
+    )
+    assert [short for _, short in train[2].scales] == [360, 480]
+    assert test[2].scale[1] == 360
+    assert cfg.model.track_head.num_queries == 100
+    assert cfg.model.track_head.max_tracks == 10
+
+
+def test_norms_of_mask2former_do_not_decay() -> None:
+    cfg = Config.fromfile(f'configs/{MASK2FORMER}')
+    cfg.model.init_cfg = None
+    model = MODELS.build(cfg.model)
+    groups = build_optim_wrapper(model, cfg.optim_wrapper).param_groups
+    group_of = {id(p): group for group in groups for p in group['params']}
+    for name, parameter in model.named_parameters():
+        group = group_of[id(parameter)]
+        in_backbone = name.startswith('backbone.')
+        assert group['lr'] == pytest.approx(1e-5 if in_backbone else 1e-4)
+        if in_backbone:
+            kept = 'norm' in name or name.endswith('position_bias_table')
+            assert group['weight_decay'] == (0 if kept else 0.05), name
 
 
 def test_bytetrack_takes_the_weights_of_its_vid_config() -> None:

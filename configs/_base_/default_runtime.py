@@ -1,6 +1,4 @@
-_base_ = ['mmtrack::_base_/default_runtime.py']
-
-custom_imports = dict(imports=['stpn_plugin'], allow_failed_imports=False)
+_base_ = ['mmtrack::_base_/default_runtime.py', './plugin.py']
 
 # Stops when the heads or the checkpoint do not go with the classes of the dataset.
 custom_hooks = [dict(type='ClassCheckHook')]

@@ -3,7 +3,8 @@
 _base_ = [
     'mmtrack::mot/deepsort/'
     'deepsort_faster-rcnn_r50_fpn_8xb2-4e_mot17halftrain_test-mot17halfval.py',
-    '../_base_/models/swin-t_backbone.py',
+    '../_base_/models/swin-t_coco.py',
+    '../_base_/plugin.py',
 ]
 
 model = dict(

@@ -3,7 +3,9 @@
 # with 14 support frames spread over each.
 _base_ = [
     'mmtrack::vis/mask2former/mask2former_r50_8xb2-8e_youtubevis2019.py',
-    '../_base_/models/swin-t_backbone.py',
+    '../_base_/models/swin-t_coco.py',
+    '../_base_/datasets/youtube_vis_support.py',
+    '../_base_/plugin.py',
 ]
 
 num_support_frames = 2
@@ -41,22 +43,23 @@ train_dataloader = dict(
         ],
     )
 )
-test_pipeline = [
-    dict(
-        type='TransformBroadcaster',
-        share_random_params=True,
-        transforms=_base_.test_pipeline[:-1],
-    ),
-    dict(type='PackTrackInputs'),
-]
-val_dataloader = dict(
-    collate_fn=dict(type='collate_frames'),
-    dataset=dict(
-        type='STPNYouTubeVISDataset',
-        pipeline=test_pipeline,
-        ref_img_sampler=dict(
-            _delete_=True, num_ref_imgs=14, method='test_with_adaptive_stride'
-        ),
-    ),
-)
+val_dataloader = _base_.spread_support
 test_dataloader = val_dataloader
+
+# Norms and position tables of Swin do not decay, as in mmtrack's config with Swin-L.
+not_decayed = dict(lr_mult=0.1, decay_mult=0.0)
+optim_wrapper = dict(
+    paramwise_cfg=dict(
+        custom_keys={
+            'relative_position_bias_table': not_decayed,
+            'backbone.patch_embed.norm': not_decayed,
+            'backbone.norm': not_decayed,
+            **{f'backbone.stages.{i}.downsample.norm': not_decayed for i in range(3)},
+            **{
+                f'backbone.stages.{i}.blocks.{j}.norm': not_decayed
+                for i, depth in enumerate((2, 2, 6, 2))
+                for j in range(depth)
+            },
+        }
+    )
+)

@@ -4,7 +4,9 @@
 _base_ = [
     'mmtrack::vis/masktrack_rcnn/'
     'masktrack-rcnn_mask-rcnn_r50_fpn_8xb1-12e_youtubevis2019.py',
-    '../_base_/models/swin-t_backbone.py',
+    '../_base_/models/swin-t_coco.py',
+    '../_base_/datasets/youtube_vis_support.py',
+    '../_base_/plugin.py',
 ]
 
 num_support_frames = 2
@@ -30,24 +32,7 @@ train_dataloader = dict(
         ],
     )
 )
-test_pipeline = [
-    dict(
-        type='TransformBroadcaster',
-        share_random_params=True,
-        transforms=_base_.test_pipeline[:-1],
-    ),
-    dict(type='PackTrackInputs'),
-]
-val_dataloader = dict(
-    collate_fn=dict(type='collate_frames'),
-    dataset=dict(
-        type='STPNYouTubeVISDataset',
-        pipeline=test_pipeline,
-        ref_img_sampler=dict(
-            _delete_=True, num_ref_imgs=14, method='test_with_adaptive_stride'
-        ),
-    ),
-)
+val_dataloader = _base_.spread_support
 test_dataloader = val_dataloader
 
 # As usual for Swin.

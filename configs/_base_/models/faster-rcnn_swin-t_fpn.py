@@ -1,23 +1,11 @@
-_base_ = ['mmtrack::_base_/models/faster-rcnn_r50_fpn.py']
+_base_ = ['mmtrack::_base_/models/faster-rcnn_r50_fpn.py', './swin-t_coco.py']
 
 model = dict(
     type='SingleFrameDetector',
     data_preprocessor=dict(pad_size_divisor=16),
     detector=dict(
-        backbone=dict(
-            _delete_=True,
-            type='mmtrack.STPNSwinTransformer',
-            arch='tiny',
-            drop_path_rate=0.2,
-            convert_weights=True,
-            # COCO Mask R-CNN, of the Swin authors
-            init_cfg=dict(
-                type='Pretrained',
-                checkpoint='https://github.com/SwinTransformer/storage/releases/'
-                'download/v1.0.2/mask_rcnn_swin_tiny_patch4_window7.pth',
-            ),
-        ),
-        neck=dict(in_channels=[96, 192, 384, 768]),
+        backbone=_base_.swin_t,
+        neck=dict(in_channels=_base_.swin_t_channels),
         roi_head=dict(
             bbox_head=dict(
                 num_classes=30,

@@ -3,6 +3,7 @@
 # from ImageNet weights.
 _base_ = [
     '../../_base_/models/faster-rcnn_swin-t_fpn.py',
+    '../../_base_/models/swin-b_coco.py',
     '../../_base_/datasets/imagenet_vid_single-frame_multi-scale.py',
     '../../_base_/schedules/adamw_14e.py',
     '../../_base_/default_runtime.py',
@@ -10,14 +11,7 @@ _base_ = [
 
 model = dict(
     detector=dict(
-        backbone=dict(
-            arch='base',
-            # COCO Cascade Mask R-CNN, of the Swin authors
-            init_cfg=dict(
-                checkpoint='https://github.com/SwinTransformer/storage/releases/'
-                'download/v1.0.2/cascade_mask_rcnn_swin_base_patch4_window7.pth'
-            ),
-        ),
-        neck=dict(in_channels=[128, 256, 512, 1024]),
+        backbone=_base_.swin_b,
+        neck=dict(in_channels=_base_.swin_b_channels),
     ),
 )

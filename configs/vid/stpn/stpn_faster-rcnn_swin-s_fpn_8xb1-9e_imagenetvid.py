@@ -1,21 +1,9 @@
 # Ours: recipe of Swin-T, with COCO weights of mmdet and the drop path of their
 # training. The Swin-S of the authors' first repository trains for 6 epochs from
 # ImageNet weights.
-_base_ = ['./stpn_faster-rcnn_swin-t_fpn_8xb1-9e_imagenetvid.py']
+_base_ = [
+    './stpn_faster-rcnn_swin-t_fpn_8xb1-9e_imagenetvid.py',
+    '../../_base_/models/swin-s_coco.py',
+]
 
-model = dict(
-    detector=dict(
-        backbone=dict(
-            arch='small',
-            drop_path_rate=0.3,
-            convert_weights=False,
-            # COCO Mask R-CNN, of mmdet
-            init_cfg=dict(
-                checkpoint='https://download.openmmlab.com/mmdetection/v2.0/swin/'
-                'mask_rcnn_swin-s-p4-w7_fpn_fp16_ms-crop-3x_coco/'
-                'mask_rcnn_swin-s-p4-w7_fpn_fp16_ms-crop-3x_coco_20210903_104808-'
-                'b92c91f1.pth'
-            ),
-        ),
-    ),
-)
+model = dict(detector=dict(backbone=_base_.swin_s))

@@ -1,4 +1,4 @@
-# Swin-T in the place of the ResNet-50 of a config of mmtrack.
+# A prompted Swin-T, to be put in the place of a config's backbone.
 swin_t = dict(
     _delete_=True,
     type='mmtrack.STPNSwinTransformer',
@@ -13,4 +13,3 @@ swin_t = dict(
     ),
 )
 swin_t_channels = [96, 192, 384, 768]
-custom_imports = dict(imports=['stpn_plugin'], allow_failed_imports=False)
