@@ -10,6 +10,7 @@ lists it in ``custom_imports`` reads data or checkpoints.
 from __future__ import annotations
 
 import builtins
+import functools
 import logging
 import pickle
 import weakref
@@ -38,6 +39,7 @@ def apply() -> None:
     score_parts_with_coco()
     give_masktrack_ids_once()
     label_mask2former_on_its_device()
+    crop_boxes_of_numpy_arrays()
 
 
 def restore_numpy_aliases() -> None:
@@ -477,3 +479,45 @@ def label_mask2former_on_its_device() -> None:
 
     predict_by_feat.keeps_device = True  # type: ignore[attr-defined]
     Mask2FormerHead.predict_by_feat = predict_by_feat
+
+
+def crop_boxes_of_numpy_arrays() -> None:
+    """Let the croppings of single-object tracking take their boxes apart.
+
+    Symptom: ``TypeError: only 0-dimensional arrays can be converted to Python
+    scalars`` from ``SeqCropLikeStark`` and ``CropLikeDiMP``, which hand arrays of one
+    element to ``math.sqrt`` and ``int``.
+
+    Versions: mmtrack 1.0.0rc1; numpy 2.4 made an error of what it had warned of since
+    1.25.
+    """
+    from mmtrack.datasets.transforms import CropLikeDiMP, SeqCropLikeStark
+
+    for cls, name in (
+        (SeqCropLikeStark, 'crop_like_stark'),
+        (CropLikeDiMP, 'crop_like_dimp'),
+    ):
+        stock = getattr(cls, name)
+        if not hasattr(stock, 'takes_arrays'):
+            setattr(cls, name, _with_box_of_numbers(stock))
+
+
+def _with_box_of_numbers(stock: Callable) -> Callable:
+    """A cropping whose box falls into elements that Python takes for numbers."""
+
+    @functools.wraps(stock)
+    def crop(self: Any, img: np.ndarray, bbox: np.ndarray, *args: Any) -> Any:
+        return stock(self, img, np.asarray(bbox).view(_Numbers), *args)
+
+    crop.takes_arrays = True  # type: ignore[attr-defined]
+    return crop
+
+
+class _Numbers(np.ndarray):
+    """An array which is a number for Python if it has one element, of any shape."""
+
+    def __float__(self) -> float:
+        return float(self.item())
+
+    def __int__(self) -> int:
+        return int(self.item())

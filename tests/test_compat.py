@@ -546,6 +546,26 @@ def test_mask2former_labels_are_on_its_device() -> None:
     assert after == 'fine'
 
 
+CROPS = """
+import numpy as np
+from mmtrack.datasets.transforms import CropLikeDiMP, SeqCropLikeStark
+
+img, box = np.arange(60 * 80 * 3, dtype=np.uint8).reshape(60, 80, 3), [10, 20, 30, 36]
+box = np.array(box, np.float32)
+stark, factor, outside = SeqCropLikeStark([2], [16]).crop_like_stark(img, box, 2, 16)
+assert (stark.shape, factor, outside.any()) == ((16, 16, 3), 16 / 36, False)
+dimp, area, _ = CropLikeDiMP(2, 16).crop_like_dimp(img, box, 2, 16)
+assert dimp.shape == (16, 16, 3) and area.tolist() == [2, 10, 36, 36]
+"""
+
+
+@pytest.mark.slow
+def test_boxes_are_cropped() -> None:
+    before, after = outcomes(CROPS, 'crop_boxes_of_numpy_arrays')
+    assert ('only 0-dimensional arrays' in before) == (NUMPY >= '2.4.0')
+    assert after == 'fine'
+
+
 def test_stock_mot_configs_test_on_files_of_pedestrians(tmp_path: Path) -> None:
     root = write_tiny_mot(tmp_path, num_frames=2)
     dataset = MOTChallengeDataset(
