@@ -7,6 +7,9 @@ blur, defocus, an occluder or strong compression) is applied, so that such a
 frame, taken alone, says nothing at all about the class: rendered with another
 class it has the same bytes. The other frames of the video tell.
 
+Beside the boxes, masks of the videos' objects are written (``masks.json``), from which
+:mod:`projects.tiny_vid.tasks` makes the annotations of other tasks.
+
 All random numbers are drawn in :func:`sample_scene`, which does not know the
 classes, and used in :func:`render_scene`, which draws none.
 
@@ -27,10 +30,11 @@ import shutil
 import tempfile
 import xml.etree.ElementTree as ET
 from dataclasses import asdict, dataclass, fields
-from typing import NamedTuple, Sequence
+from typing import Any, NamedTuple, Sequence
 
 import cv2
 import numpy as np
+from pycocotools import mask as coco_mask
 from tqdm import tqdm
 
 # The patterns of the classes, by WordNet id: where an object is redder and where
@@ -58,6 +62,7 @@ SPEEDS = {
 }
 
 MARKER = 'tiny_vid.json'
+MASKS = 'masks.json'
 
 
 @dataclass(frozen=True)
@@ -282,7 +287,7 @@ def _motion_kernel(length: float, angle: float) -> np.ndarray:
 
 def render_scene(
     scene: Scene, class_ids: Sequence[str]
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
     """Draw a clip with objects of the given classes.
 
     Args:
@@ -290,16 +295,19 @@ def render_scene(
         class_ids: (N,) WordNet ids.
 
     Returns:
-        tuple[np.ndarray, np.ndarray, np.ndarray]:
+        tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
 
         - frames (T, H, W, 3) uint8, BGR, to be compressed with
-        - JPEG qualities (T,) int, and
-        - boxes (T, N, 4) int, (xmin, ymin, xmax, ymax).
+        - JPEG qualities (T,) int,
+        - boxes (T, N, 4) int, (xmin, ymin, xmax, ymax), and
+        - masks (T, N, H, W) uint8, 1 inside. Like the boxes they are of whole objects:
+          an occluder hides nothing of them.
     """
     height, width = scene.background.shape[1:3]
     bad = np.array([kind is not None for kind in scene.kinds])
     frames = scene.background.copy()
     y, x = np.mgrid[:height, :width].astype(np.float32) + 0.5
+    masks = np.empty((len(frames), len(class_ids), height, width), np.uint8)
     for i, class_id in enumerate(class_ids):
         half = scene.sizes[:, i, :, None, None] / 2  # (T, 2, 1, 1)
         center = scene.centers[:, i, :, None, None]
@@ -308,6 +316,7 @@ def render_scene(
         exponent = scene.shapes[i]
         radius = (np.abs(u) ** exponent + np.abs(v) ** exponent) ** (1 / exponent)
         mask = np.clip(0.5 + (1 - radius) * half.mean(1), 0, 1)
+        masks[:, i] = radius <= 1
         wave = pattern(class_id, u, v, scene.shifts[i])
         # equal mean and contrast over the object, whatever the pattern
         area = mask.sum((1, 2), keepdims=True)
@@ -343,7 +352,8 @@ def render_scene(
     low = np.floor(scene.centers - scene.sizes / 2)
     high = np.ceil(scene.centers + scene.sizes / 2)
     boxes = np.concatenate([low, high], -1).astype(int)
-    return np.clip(np.rint(frames), 0, 255).astype(np.uint8), qualities, boxes
+    frames = np.clip(np.rint(frames), 0, 255).astype(np.uint8)
+    return frames, qualities, boxes, masks
 
 
 def _write_annotation(
@@ -381,9 +391,13 @@ def _write_clip(
     names: Sequence[str],
     scene: Scene,
     class_ids: Sequence[str],
-) -> None:
-    """Write images and annotations of a clip; ``names`` as in the lists."""
-    frames, qualities, boxes = render_scene(scene, class_ids)
+) -> list[list[dict[str, Any]]]:
+    """Write images and annotations of a clip; ``names`` as in the lists.
+
+    Returns:
+        For each frame the mask of each object, as COCO's compressed RLE.
+    """
+    frames, qualities, boxes, masks = render_scene(scene, class_ids)
     size = (frames.shape[2], frames.shape[1])
     for t, name in enumerate(names):
         image = osp.join(root, 'Data', subset, f'{name}.JPEG')
@@ -402,6 +416,13 @@ def _write_clip(
             occluded=scene.kinds[t] == 'occlusion',
             with_tracks=subset == 'VID',
         )
+    return [[_run_lengths(mask) for mask in of_frame] for of_frame in masks]
+
+
+def _run_lengths(mask: np.ndarray) -> dict[str, Any]:
+    """COCO's compressed RLE of a mask (H, W), fit for JSON."""
+    encoded = coco_mask.encode(np.asfortranarray(mask))
+    return dict(size=encoded['size'], counts=encoded['counts'].decode())
 
 
 def _write_list(root: str, name: str, lines: Sequence[str]) -> None:
@@ -473,8 +494,15 @@ def _clips(settings: Settings) -> tuple[list[_Clip], dict[str, list[str]]]:
     return clips, lists
 
 
-def _sample_and_write(clip: _Clip, root: str, settings: Settings) -> list[str | None]:
-    """Write a clip; returns the deterioration of each of its frames."""
+class _Written(NamedTuple):
+    """What is told of a clip beside its files, frame by frame."""
+
+    kinds: list[str | None]
+    masks: list[list[dict[str, Any]]]
+
+
+def _sample_and_write(clip: _Clip, root: str, settings: Settings) -> _Written:
+    """Write a clip."""
     rng = np.random.default_rng(clip.seed)
     if clip.speed is None:
         scene = sample_scene(settings, rng, still=True)
@@ -482,8 +510,8 @@ def _sample_and_write(clip: _Clip, root: str, settings: Settings) -> list[str | 
         scene = sample_scene(settings, rng, clip.speed)
     classes = itertools.cycle(clip.class_ids)
     labels = list(itertools.islice(classes, len(scene.shapes)))
-    _write_clip(root, clip.subset, clip.names, scene, labels)
-    return scene.kinds
+    masks = _write_clip(root, clip.subset, clip.names, scene, labels)
+    return _Written(scene.kinds, masks)
 
 
 def _generate(root: str, settings: Settings, jobs: int) -> None:
@@ -491,16 +519,20 @@ def _generate(root: str, settings: Settings, jobs: int) -> None:
     clips, lists = _clips(settings)
     write = functools.partial(_sample_and_write, root=root, settings=settings)
     deterioration: dict[str, list[str | None]] = {}
+    masks: dict[str, list[list[dict[str, Any]]]] = {}
     # A process draws with one thread, as there may be one for each core.
     with multiprocessing.Pool(jobs, cv2.setNumThreads, (0,)) as pool, tqdm(
         total=len(clips), desc='tiny_vid', unit='clip', mininterval=1
     ) as progress:
-        for clip, kinds in zip(clips, pool.imap(write, clips, chunksize=8)):
+        for clip, written in zip(clips, pool.imap(write, clips, chunksize=8)):
             if clip.subset == 'VID':
-                deterioration[osp.dirname(clip.names[0])] = kinds
+                video = osp.dirname(clip.names[0])
+                deterioration[video], masks[video] = written
             progress.update()
     for name, lines in lists.items():
         _write_list(root, name, lines)
+    with open(osp.join(root, MASKS), 'w') as f:
+        json.dump(masks, f)
     with open(osp.join(root, MARKER), 'w') as f:
         json.dump(dict(settings=asdict(settings), deterioration=deterioration), f)
 
@@ -512,7 +544,8 @@ def generate(
 
     ``root`` gets the folders of ILSVRC2015 and ``tiny_vid.json`` with the
     ``settings`` and ``deterioration``, which holds for each video (named as
-    in the lists) and frame the kind of deterioration or null.
+    in the lists) and frame the kind of deterioration or null; and ``masks.json``,
+    which holds for each video and frame the mask of each object.
 
     Args:
         root: Folder to create.

@@ -257,7 +257,7 @@ class VideoDetector:
         """bool: Whether support frames come from ahead of the current frame."""
         return (
             isinstance(self.model, VideoPrompting)
-            and self.model.prompt_predictor.needs_support
+            and self.model.needs_support
             and not isinstance(self.model.support_policy, PastSupport)
         )
 

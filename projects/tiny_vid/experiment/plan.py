@@ -16,10 +16,19 @@ SUFFIX = 'faster-rcnn_swin_fpn'
 
 
 class Method(NamedTuple):
-    """What is compared: its name in the table, and its config."""
+    """What is compared.
+
+    Attributes:
+        title: Its name in the table.
+        config: Its config.
+        task: The task, and its table: ``vid``, ``mot`` or ``vis``.
+        weights_of: The method whose weights it tests. None if it trains its own.
+    """
 
     title: str
     config: str
+    task: str = 'vid'
+    weights_of: str | None = None
 
 
 METHODS = {
@@ -36,14 +45,42 @@ METHODS = {
     'att': Method(
         'STPN, attention', f'{FOLDER}/tiny_stpn_{SUFFIX}_1xb16-400_tinyvid.py'
     ),
-    'selsa': Method(
-        'STPN + SELSA', f'{FOLDER}/tiny_stpn-selsa_{SUFFIX}_1xb1-6400_tinyvid.py'
+    'selsa': Method('SELSA', f'{FOLDER}/tiny_selsa_{SUFFIX}_1xb1-6400_tinyvid.py'),
+    'selsa-static': Method(
+        'SELSA, static prompts',
+        f'{FOLDER}/tiny_vpt-selsa_{SUFFIX}_1xb1-6400_tinyvid.py',
+    ),
+    'selsa-att': Method(
+        "SELSA, STPN's prompts",
+        f'{FOLDER}/tiny_stpn-selsa_{SUFFIX}_1xb1-6400_tinyvid.py',
+    ),
+    'mot-single': Method(
+        'ByteTrack, single frame',
+        f'{FOLDER}/tiny_bytetrack_{SUFFIX}_tinymot.py',
+        task='mot',
+        weights_of='single',
+    ),
+    'mot-att': Method(
+        'ByteTrack, STPN',
+        f'{FOLDER}/tiny_stpn-bytetrack_{SUFFIX}_tinymot.py',
+        task='mot',
+        weights_of='att',
+    ),
+    'vis-single': Method(
+        'MaskTrack R-CNN',
+        f'{FOLDER}/tiny_masktrack-rcnn_swin_fpn_1xb16-400_tinyvis.py',
+        task='vis',
+    ),
+    'vis-att': Method(
+        'MaskTrack R-CNN, STPN',
+        f'{FOLDER}/tiny_stpn-masktrack-rcnn_swin_fpn_1xb16-400_tinyvis.py',
+        task='vis',
     ),
 }
 
 
 class Run(NamedTuple):
-    """One training, and its test if it is of a detector.
+    """One training, and its test if it is of a method.
 
     Attributes:
         name: What to call it.
@@ -53,6 +90,7 @@ class Run(NamedTuple):
         cfg: The config with the options.
         seed: Seed.
         start: The stage that this run starts from.
+        method: The method that is tested; None of a stage before.
     """
 
     name: str
@@ -62,6 +100,12 @@ class Run(NamedTuple):
     cfg: Config
     seed: int
     start: Run | None = None
+    method: Method | None = None
+
+    @property
+    def trains(self) -> bool:
+        """Whether it has weights of its own."""
+        return self.method is None or self.method.weights_of is None
 
     @property
     def log(self) -> str:
@@ -70,7 +114,9 @@ class Run(NamedTuple):
 
     @property
     def checkpoint(self) -> str:
-        """File that the training ends with."""
+        """File that the training ends with, or that it does without one."""
+        if not self.trains and self.start is not None:
+            return self.start.checkpoint
         last = self.cfg.train_cfg.max_iters
         return osp.join(self.folder, 'train', f'iter_{last}.pth')
 
@@ -80,6 +126,8 @@ class Run(NamedTuple):
 
         mmengine names a checkpoint in ``last_checkpoint`` when it is complete.
         """
+        if not self.trains and self.start is not None:
+            return self.start.is_trained
         try:
             with open(osp.join(self.folder, 'train', 'last_checkpoint')) as file:
                 last = osp.basename(file.read().strip())
@@ -89,8 +137,9 @@ class Run(NamedTuple):
 
     @property
     def results(self) -> str:
-        """File with the predictions."""
-        return osp.join(self.folder, 'results.pkl')
+        """File with the predictions; other tasks than ``vid`` keep metrics alone."""
+        is_vid = self.method is None or self.method.task == 'vid'
+        return osp.join(self.folder, 'results.npz' if is_vid else 'metrics.json')
 
     @property
     def scores(self) -> str:
@@ -131,14 +180,21 @@ def plan(
 
     Returns:
         For every method a run for every seed. Runs of one seed start from the same
-        detector, and that from a backbone.
+        detector, and that from a backbone; those that train nothing, from the run whose
+        weights they test.
     """
 
     @functools.lru_cache(maxsize=None)
     def load(config: str) -> Config:
         return Config.fromfile(osp.join(demo.ROOT, config))
 
-    def make(name: str, config: str, seed: int, start: Run | None = None) -> Run:
+    def make(
+        name: str,
+        config: str,
+        seed: int,
+        start: Run | None = None,
+        method: Method | None = None,
+    ) -> Run:
         cfg = copy.deepcopy(load(config))
         options: dict[str, Any] = {'randomness.seed': seed}
         if scale != 1:
@@ -154,20 +210,23 @@ def plan(
         cfg.merge_from_dict(options)
         folder = osp.join(work_dir, name, f'seed_{seed}')
         title = f'{name}, seed {seed}'
-        return Run(title, folder, config, options, cfg, seed, start)
+        return Run(title, folder, config, options, cfg, seed, start, method)
 
     backbones = {seed: make('backbone', demo.BACKBONE_CONFIG, seed) for seed in seeds}
     detectors = {
         seed: make('detector', demo.DETECTOR_CONFIG, seed, backbone)
         for seed, backbone in backbones.items()
     }
-    return {
-        method: [
-            make(method, METHODS[method].config, seed, detectors[seed])
-            for seed in seeds
-        ]
-        for method in methods
-    }
+
+    @functools.lru_cache(maxsize=None)
+    def run_of(name: str, seed: int) -> Run:
+        method = METHODS[name]
+        start = detectors[seed]
+        if method.weights_of is not None:
+            start = run_of(method.weights_of, seed)
+        return make(name, method.config, seed, start, method)
+
+    return {name: [run_of(name, seed) for seed in seeds] for name in methods}
 
 
 def start_key(cfg: Config) -> str:

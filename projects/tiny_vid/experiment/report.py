@@ -10,11 +10,19 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from projects.tiny_vid.experiment.plan import METHODS, Run
-from projects.tiny_vid.experiment.run import write_text
+from projects.tiny_vid.experiment.run import TRACK_METRICS, write_text
 from stpn_plugin.utils import markdown_table, text_table
 from stpn_plugin.visualization.style import PALETTE, save_figure, styled
 
-COLUMNS = ('all', 'fast', 'medium', 'slow', 'sharp', 'deteriorated', 'guess')
+COLUMNS = {
+    'vid': ('all', 'fast', 'medium', 'slow', 'sharp', 'deteriorated', 'guess'),
+    **{task: tuple(columns) for task, columns in TRACK_METRICS.items()},
+}
+WHAT = {
+    'vid': 'Detection: AP50 (%)',
+    'mot': 'Tracking: HOTA and IDF1 (%)',
+    'vis': 'Instance segmentation: AP of masks through time (%)',
+}
 Scores = Dict[str, float]
 
 
@@ -26,7 +34,8 @@ def summarize(runs: dict[str, list[Run]]) -> dict[str, dict[str, Any]]:
 
     Returns:
         For every method with scores ``title``, ``config``, ``seeds`` (scores by seed),
-        ``mean`` and ``std`` (the sample's, None of a single run).
+        ``mean`` and ``std`` (the sample's, None of a single run); columns are those of
+        its task.
     """
     summary = {}
     for method, of_seeds in runs.items():
@@ -36,23 +45,29 @@ def summarize(runs: dict[str, list[Run]]) -> dict[str, dict[str, Any]]:
                 with open(run.scores) as file:
                     scores[run.seed] = json.load(file)
         if scores:
-            table = np.array([[s[key] for key in COLUMNS] for s in scores.values()])
-            std = table.std(0, ddof=1) if len(table) > 1 else [None] * len(COLUMNS)
+            columns = COLUMNS[METHODS[method].task]
+            table = np.array([[s[key] for key in columns] for s in scores.values()])
+            std = table.std(0, ddof=1) if len(table) > 1 else [None] * len(columns)
             summary[method] = dict(
                 METHODS[method]._asdict(),
                 seeds=scores,
-                mean=dict(zip(COLUMNS, table.mean(0).tolist())),
-                std=dict(zip(COLUMNS, np.asarray(std).tolist())),
+                mean=dict(zip(columns, table.mean(0).tolist())),
+                std=dict(zip(columns, np.asarray(std).tolist())),
             )
     return summary
 
 
-def rows(summary: dict[str, dict[str, Any]]) -> list[list[str]]:
-    """Rows of the table: method, number of runs, and mean ± deviation."""
-    found = [['method', 'runs', *COLUMNS]]
-    for entry in summary.values():
+def of_task(summary: dict[str, dict[str, Any]], task: str) -> dict[str, dict[str, Any]]:
+    """The part of a summary that is about a task."""
+    return {name: entry for name, entry in summary.items() if entry['task'] == task}
+
+
+def rows(summary: dict[str, dict[str, Any]], task: str) -> list[list[str]]:
+    """Rows of a task's table: method, number of runs, and mean ± deviation."""
+    found = [['method', 'runs', *COLUMNS[task]]]
+    for entry in of_task(summary, task).values():
         cells = [entry['title'], str(len(entry['seeds']))]
-        for key in COLUMNS:
+        for key in COLUMNS[task]:
             mean, std = entry['mean'][key], entry['std'][key]
             cells.append(f'{mean:.1f}' + ('' if std is None else f' ± {std:.1f}'))
         found.append(cells)
@@ -60,8 +75,12 @@ def rows(summary: dict[str, dict[str, Any]]) -> list[list[str]]:
 
 
 def markdown(summary: dict[str, dict[str, Any]]) -> str:
-    """The table as Markdown."""
-    return markdown_table(rows(summary)) + '\n'
+    """The tables as Markdown."""
+    return '\n'.join(
+        f'{title}\n\n{markdown_table(rows(summary, task))}\n'
+        for task, title in WHAT.items()
+        if of_task(summary, task)
+    )
 
 
 @styled
@@ -69,12 +88,12 @@ def plot(summary: dict[str, dict[str, Any]]) -> Figure:
     """Bars of AP50 by motion speed and by what is wrong with frames.
 
     Args:
-        summary: See :func:`summarize`.
+        summary: See :func:`summarize`, of detectors.
 
     Returns:
         Bars of means, with deviations.
     """
-    panels = [COLUMNS[:4], COLUMNS[4:6]]
+    panels = [COLUMNS['vid'][:4], COLUMNS['vid'][4:6]]
     figure = Figure(figsize=(11, 4.2))
     axes = figure.subplots(
         1, 2, sharey=True, gridspec_kw=dict(width_ratios=[len(p) for p in panels])
@@ -106,7 +125,7 @@ def plot(summary: dict[str, dict[str, Any]]) -> Figure:
 
 
 def report(runs: dict[str, list[Run]], work_dir: str) -> None:
-    """Print the table; write it, all scores and the figure.
+    """Print the tables; write them, all scores and the figure.
 
     Args:
         runs: Runs of every method.
@@ -115,9 +134,15 @@ def report(runs: dict[str, list[Run]], work_dir: str) -> None:
     summary = summarize(runs)
     if not summary:
         return
-    print('AP50 on the val videos of tiny_vid, mean ± deviation')
-    print(text_table(rows(summary)))
+    for task, title in WHAT.items():
+        if of_task(summary, task):
+            print(f'{title} on the val videos of tiny_vid, mean ± deviation')
+            print(text_table(rows(summary, task)))
     write_text(osp.join(work_dir, 'table.md'), markdown(summary))
     write_text(osp.join(work_dir, 'scores.json'), json.dumps(summary, indent=1))
-    save_figure(plot(summary), osp.join(work_dir, 'figure.png'))
-    print(f'written to {work_dir}: table.md, scores.json, figure.png')
+    written = 'table.md, scores.json'
+    detectors = of_task(summary, 'vid')
+    if detectors:
+        save_figure(plot(detectors), osp.join(work_dir, 'figure.png'))
+        written += ', figure.png'
+    print(f'written to {work_dir}: {written}')

@@ -12,6 +12,7 @@ import sys
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor, as_completed
+from glob import escape, glob
 from typing import Any, Callable, Sequence
 
 from rich.console import Console
@@ -19,9 +20,20 @@ from rich.progress import MofNCompleteColumn, Progress, TextColumn, TimeElapsedC
 
 from projects.tiny_vid import demo
 from projects.tiny_vid.experiment.plan import Run, start_key
+from projects.tiny_vid.frame_metrics import FRAMES
 from projects.tiny_vid.scores import MARKER, score
 from stpn_plugin.evaluation import load_saved_run
 from stpn_plugin.utils import whole_text
+
+# Columns of the tables of tracks, and what the metrics call them.
+TRACK_METRICS = {
+    'mot': {
+        f'{metric} {frames}': f'{frames}/{metric}'
+        for metric in ('HOTA', 'IDF1')
+        for frames in FRAMES
+    },
+    'vis': {f'AP {frames}': f'{frames}/segm_mAP' for frames in FRAMES},
+}
 
 Launch = Callable[[Sequence[str], str], None]
 
@@ -97,10 +109,12 @@ def prepare_data(work_dir: str, launch: Launch) -> dict[str, Any]:
     """
     root = osp.join(demo.ROOT, demo.DATA_ROOT)
     marker = osp.join(root, MARKER)
-    last = osp.join(root, 'annotations', 'imagenet_det_30plus1cls.json')
+    last = osp.join(root, 'annotations', 'tiny_vis_val.json')
     if not (osp.isfile(marker) and osp.isfile(last)):
         os.makedirs(work_dir, exist_ok=True)
-        for stage in demo.data_stages():
+        to_tasks = ['-m', 'projects.tiny_vid.tasks', demo.DATA_ROOT]
+        others = demo.Stage('write the annotations of other tasks', to_tasks)
+        for stage in [*demo.data_stages(), others]:
             Console().print(stage.title)
             launch(stage.command, osp.join(work_dir, 'data.txt'))
     with open(marker) as file:
@@ -149,19 +163,40 @@ def train(run: Run, launch: Launch) -> None:
 
 
 def train_and_test(run: Run, launch: Launch) -> None:
-    """Train and test a detector, as far as this is not done."""
+    """Train and test a model, as far as this is not done."""
     if osp.isfile(run.results):
         return
     train(run, launch)
     command = ['tools/test.py', run.config, run.checkpoint]
-    command += ['--work-dir', f'{run.folder}/test', '--out', run.results]
-    launch(command, run.log)
+    command += ['--work-dir', f'{run.folder}/test']
+    if run.method is None or run.method.task == 'vid':
+        launch([*command, '--out', run.results], run.log)
+    else:
+        launch(command, run.log)
+        write_text(run.results, json.dumps(last_metrics(f'{run.folder}/test')))
+
+
+def last_metrics(work_dir: str) -> dict[str, float]:
+    """Metrics of the last test in a work dir, as its log has them."""
+    logs = glob(osp.join(escape(work_dir), '*', '[0-9]*.json'))
+    if not logs:
+        raise RuntimeError(f'{work_dir} has no log of a test')
+    with open(max(logs, key=osp.getmtime)) as file:
+        return json.loads(file.readlines()[-1])
 
 
 def save_scores(run: Run) -> None:
-    """Score a tested detector."""
-    saved = load_saved_run(run.cfg, run.results)
-    scores = score(saved, run.cfg.test_dataloader.dataset.data_root)
+    """Score a tested model."""
+    if run.method is None or run.method.task == 'vid':
+        saved = load_saved_run(run.cfg, run.results)
+        scores = score(saved, run.cfg.test_dataloader.dataset.data_root)
+    else:
+        with open(run.results) as file:
+            metrics = json.load(file)
+        scores = {
+            column: 100 * metrics[name]
+            for column, name in TRACK_METRICS[run.method.task].items()
+        }
     write_text(run.scores, json.dumps(scores, indent=1))
 
 
@@ -218,7 +253,9 @@ def complete(
     Returns:
         What went wrong. A run that fails does not stop others.
     """
+    # Those last that test the weights of others.
     todo = [run for run in runs if not osp.isfile(run.scores)]
+    todo.sort(key=lambda run: not run.trains)
     stages = earlier_stages([run for run in todo if not osp.isfile(run.results)])
     failures: list[str] = []
     failed: set[int] = set()  # seeds with a stage missing

@@ -117,6 +117,11 @@ class VideoPrompting(FreezingMixin, BaseModel):
         detector = getattr(self, 'detector', None)
         return self.backbone if detector is None else detector.backbone
 
+    @property
+    def needs_support(self) -> bool:
+        """Whether the model looks at support frames under test."""
+        return self.prompt_predictor.needs_support
+
     def train(self, mode: bool = True) -> VideoPrompting:
         """Set the mode. Training ends a video under test, finished or not."""
         if mode or self.training:
@@ -336,7 +341,7 @@ class VideoPrompting(FreezingMixin, BaseModel):
                 :attr:`support_policy`.
             video_id: Identifies the video.
         """
-        if not (self.prompt_predictor.needs_support or self.task_state):
+        if not (self.needs_support or self.task_state):
             return None
         memory = self.memory_type(policy or self.support_policy, video_id)
         memory.task_state = {n: deepcopy(getattr(self, n)) for n in self.task_state}
@@ -366,7 +371,7 @@ class VideoPrompting(FreezingMixin, BaseModel):
         memory = memory.copy()
         meta = data_sample.metainfo
         support = None
-        if self.prompt_predictor.needs_support:
+        if self.needs_support:
             support = memory.policy.select(memory.num_frames, meta, inputs)
         memory.num_frames += 1
         memory.frame_id = meta['frame_id']
@@ -408,7 +413,7 @@ class VideoPrompting(FreezingMixin, BaseModel):
             ValueError: ``frame_id`` is no whole number from 0.
             RuntimeError: The frame does not follow those before it.
         """
-        if not (self.prompt_predictor.needs_support or self.task_state):
+        if not (self.needs_support or self.task_state):
             return None
         meta = data_sample.metainfo
         frame_id, video_id = _frame_id(meta), meta.get('video_id')

@@ -13,6 +13,7 @@ from mmtrack.structures import TrackDataSample
 from mmtrack.utils import SampleList, convert_data_sample_type
 from torch import Tensor
 
+from ..backbones.promptable import Prompts
 from ..prompting import GivenSupport, SupportFrames, SupportMemory, prompted
 from ..prompting.prompted import concatenate
 from ..prompts.base import PromptSource
@@ -33,7 +34,8 @@ class STPNSelsa(STPN):
     """STPN whose RoI head aggregates proposals of reference frames (SELSA).
 
     Of the T support frames of a sample, prompt frames make prompts, and
-    SELSA's reference frames lend their proposals to the RoI head.
+    SELSA's reference frames lend their proposals to the RoI head. Learned prompts
+    need no frames: then all are references, prompted as the key frame is.
 
     Source: ``SELSAVideoPrompt``, released with "Spatio-temporal Prompting
     Network for Robust Video Feature Extraction", ICCV 2023; Wu et al.,
@@ -48,11 +50,11 @@ class STPNSelsa(STPN):
             ones, and the references are prompted too: in training the first half of the
             support frames make prompts and the second half are references, in testing
             those at odd and at even positions. With ``False`` all support frames are
-            both, and as references they are not prompted.
+            both, and as references they are not prompted. Learned prompts ignore it.
         **kwargs: Those of :class:`STPN`.
 
     Raises:
-        TypeError: The detector has no RoI head, the prompts are not made from
+        TypeError: The detector has no RoI head, the prompts are made of other than
             the last backbone stage, or the support policy is not
             :class:`GivenSupport`.
     """
@@ -68,12 +70,12 @@ class STPNSelsa(STPN):
             )
         predictor = type(self.prompt_predictor)
         if (
-            not predictor.needs_support
-            or predictor.support_features is not PromptSource.support_features
+            predictor.needs_support
+            and predictor.support_features is not PromptSource.support_features
         ):
             raise TypeError(
-                f'{predictor.__name__} does not make prompts from the last backbone '
-                'stage of support frames, as STPNSelsa needs'
+                f'{predictor.__name__} makes prompts from other features of support '
+                'frames than their last backbone stage, which STPNSelsa has at hand'
             )
         if not isinstance(self.support_policy, GivenSupport):
             raise TypeError(
@@ -81,6 +83,11 @@ class STPNSelsa(STPN):
                 'support at GivenSupport'
             )
         self.extra_frames = extra_frames
+
+    @property
+    def needs_support(self) -> bool:
+        """True: there are references, whatever makes the prompts."""
+        return True
 
     def loss(
         self, inputs: dict[str, Tensor], data_samples: SampleList, **kwargs: Any
@@ -105,7 +112,10 @@ class STPNSelsa(STPN):
             )
         imgs = self.support_frames(inputs)[0]
         ref_samples = _reference_samples(data_samples[0], len(imgs))
-        if self.extra_frames:
+        if not self.prompt_predictor.needs_support:
+            prompts = self.prompt_predictor()
+            ref_x = self._extract(imgs, prompts)
+        elif self.extra_frames:
             self._check_number(len(imgs))
             half = len(imgs) // 2
             prompts = self.prompt_predictor(self.support_features(imgs[None, :half]))
@@ -146,7 +156,10 @@ class STPNSelsa(STPN):
 
         A frame joins its references as the last of them.
         """
-        prompts = concatenate([memory.prompts for memory in memories])
+        if self.prompt_predictor.needs_support:
+            prompts = concatenate([memory.prompts for memory in memories])
+        else:
+            prompts = self.prompt_predictor()
         x = self._extract(self.key_frames(inputs), prompts)
         proposals = self.detector.rpn_head.predict(x, data_samples, rescale=False)
         results = []
@@ -183,7 +196,9 @@ class STPNSelsa(STPN):
             )
         frame_ids, imgs = support
         ref_samples = _reference_samples(data_sample, len(imgs))
-        if self.extra_frames:
+        if not self.prompt_predictor.needs_support:
+            memory.ref_x = self._extract(imgs, self.prompt_predictor())
+        elif self.extra_frames:
             self._check_number(len(imgs))
             picks = self.prompt_frames(len(imgs))
             chosen = SupportFrames(frame_ids[picks], imgs[picks])
@@ -200,13 +215,20 @@ class STPNSelsa(STPN):
 
     def prompt_frames(self, count: int) -> slice:
         """Which of ``count`` support frames of a test video make prompts."""
+        if not self.prompt_predictor.needs_support:
+            return slice(0)
         return slice(1, count, 2) if self.extra_frames else slice(count)
 
-    def _extract(self, imgs: Tensor, prompts: Tensor) -> Levels:
-        """Levels of the neck for frames (N, 3, H, W) with prompts (1 or N, P, C)."""
-        with prompted(
-            self.detector.backbone, prompts[0] if len(prompts) == 1 else prompts
-        ):
+    def _extract(self, imgs: Tensor, prompts: Prompts) -> Levels:
+        """Levels of the neck for frames (N, 3, H, W).
+
+        Args:
+            imgs: The frames.
+            prompts: What the prompt source returned, of one video or of N.
+        """
+        if isinstance(prompts, Tensor) and prompts.dim() == 3 and len(prompts) == 1:
+            prompts = prompts[0]
+        with prompted(self.detector.backbone, prompts):
             return self.detector.extract_feat(imgs)
 
     @staticmethod

@@ -52,6 +52,31 @@ def test_trains_and_detects(extra_frames: bool, roi_align: str) -> None:
     assert len(result.pred_det_instances) > 0
 
 
+def test_learned_prompts() -> None:
+    """All support frames are references, prompted as the key frame is."""
+    model = build(prompt_predictor=dict(type='LearnedPrompts'))
+    inputs = tiny_models.inputs(num_refs=3)
+    inputs['ref_img'].requires_grad_()
+    total, _ = model.parse_losses(model.loss(inputs, samples(3)))
+    total.backward()
+    assert all(p.grad is not None for p in model.parameters())
+    assert inputs['ref_img'].grad.abs().sum(dim=(0, 2, 3, 4)).all()
+
+    model.eval()
+    with torch.no_grad():
+        results = []
+        for scale in (1, -1):
+            model.prompt_predictor.prompt_embeddings *= scale
+            model.memory = None
+            model.predict(tiny_models.inputs(num_refs=3), samples(3))
+            assert [len(level) for level in model.memory.ref_x] == [3] * 5
+            later = tiny_models.samples(frame_id=1)
+            (result,) = model.predict(tiny_models.inputs(num_refs=None), later)
+            results.append((model.memory.ref_x[0], result.pred_det_instances.scores))
+    for plain, other in zip(*results):
+        assert plain.shape != other.shape or not torch.equal(plain, other)
+
+
 def test_prompts_train_the_stage_that_they_are_made_from() -> None:
     """Where all support frames do both jobs, as in the authors' code."""
     model = build(extra_frames=False)
