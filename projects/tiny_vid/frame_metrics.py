@@ -35,7 +35,10 @@ class OnFrames(BaseMetric):
         super().__init__(prefix=frames, **kwargs)
         self.frames = frames
         with open(osp.join(data_root, MARKER)) as file:
-            self._kinds = json.load(file)['deterioration']
+            kinds = json.load(file)['deterioration']
+        self._kinds = {
+            osp.basename(video): of_video for video, of_video in kinds.items()
+        }
 
     def process(self, data_batch: Any, data_samples: Sequence[dict]) -> None:
         """Process the frames that count, renumbered within their video."""
@@ -55,8 +58,10 @@ class OnFrames(BaseMetric):
 
     def _picks(self, img_path: str) -> list[int]:
         """Frames of an image's video that count, of which there are some."""
-        parts = [part for part in osp.dirname(img_path).split('/') if part != 'img1']
-        kinds = self._kinds['/'.join(parts[-2:])]
+        folder = osp.dirname(img_path)
+        if osp.basename(folder) == 'img1':
+            folder = osp.dirname(folder)
+        kinds = self._kinds[osp.basename(folder)]
         return [
             frame
             for frame, kind in enumerate(kinds)

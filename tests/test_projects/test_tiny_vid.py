@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import subprocess
 import sys
 import xml.etree.ElementTree as ET
@@ -10,8 +11,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 from mmcv import imread
+from mmengine.evaluator import BaseMetric
+from pycocotools import mask as coco_mask
 
-from projects.tiny_vid import demo, scores
+from projects.tiny_vid import demo, scores, tasks
+from projects.tiny_vid.frame_metrics import OnFrames
 from projects.tiny_vid.generate import (
     CLASSES,
     SPEEDS,
@@ -79,6 +83,84 @@ def test_boxes_are_around_the_objects(root: Path) -> None:
     assert 0 <= x1 < x2 <= img.shape[1] and 0 <= y1 < y2 <= img.shape[0]
 
 
+def test_masks_are_inside_the_boxes() -> None:
+    scene = sample_scene(replace(SMALL, frames=8), np.random.default_rng(0))
+    _, _, boxes, masks = render_scene(scene, [next(iter(CLASSES))])
+    assert masks.shape == (8, 1, SMALL.height, SMALL.width)
+    for (x1, y1, x2, y2), mask in zip(boxes[:, 0], masks[:, 0]):
+        assert mask[y1:y2, x1:x2].sum() == mask.sum()
+        assert mask.sum() > 0.6 * (x2 - x1 - 2) * (y2 - y1 - 2)  # all of the object
+
+
+def test_annotations_of_other_tasks(root: Path, tmp_path: Path) -> None:
+    shutil.copytree(root, tmp_path / 'set')
+    root = tmp_path / 'set'
+    with pytest.raises(SystemExit, match='imagenet_vid_train.json is missing'):
+        tasks.main([str(root)])
+    list(convert_vid(str(root), str(root / 'annotations')))
+    for _ in range(2):  # again over what is there
+        tasks.main([str(root)])
+    kinds = json.loads((root / 'tiny_vid.json').read_text())['deterioration']
+    for split in ('train', 'val'):
+        mot = json.loads((root / f'annotations/tiny_mot_{split}.json').read_text())
+        vis = json.loads((root / f'annotations/tiny_vis_{split}.json').read_text())
+        vid = json.loads((root / f'annotations/imagenet_vid_{split}.json').read_text())
+        assert len(mot['categories']) == len(vis['categories']) == len(CLASSES)
+        assert [a['id'] for a in mot['annotations']] == [
+            a['id'] for a in vid['annotations']
+        ]
+        images = {image['id']: image for image in vid['images']}
+        for image in mot['images']:
+            frame = images[image['id']]['file_name']
+            seen = imread(str(root / 'MOT' / image['file_name']))
+            assert (seen == imread(str(root / 'Data/VID' / frame))).all()
+        assert {a['mot_conf'] for a in mot['annotations']} == {1.0}
+        for entry in vis['annotations']:
+            x, y, w, h = coco_mask.toBbox(entry['segmentation'])
+            x1, y1, w1, h1 = entry['bbox']
+            assert x >= x1 and y >= y1 and x + w <= x1 + w1 + 1 and y + h <= y1 + h1 + 1
+            assert w > 0.7 * w1
+        tracks = {(a['video_id'], a['instance_id']) for a in vis['annotations']}
+        assert len(tracks) == len({i for _, i in tracks}) == len(vis['videos'])
+    assert set(kinds) == {v['name'] for v in vid['videos']} | {
+        f'train/ILSVRC2015_VID_train_0000/ILSVRC2015_train_{i:08d}' for i in range(3)
+    }
+
+
+class Frames(BaseMetric):
+    """Tells which frames it was given."""
+
+    def process(self, data_batch, data_samples) -> None:
+        for sample in data_samples:
+            self.results.append((sample['frame_id'], sample['video_length']))
+
+    def compute_metrics(self, results: list) -> dict:
+        return dict(frames=results)
+
+
+class SomeFrames(OnFrames, Frames):
+    pass
+
+
+@pytest.mark.parametrize('layout', ['Data/VID/{}/000000.JPEG', 'MOT/{}/img1/0.JPEG'])
+def test_metrics_of_some_frames(root: Path, layout: str) -> None:
+    name, kinds = next(
+        iter(json.loads((root / 'tiny_vid.json').read_text())['deterioration'].items())
+    )
+    samples = [
+        dict(img_path=str(root / layout.format(name)), frame_id=i, video_length=6)
+        for i in range(6)
+    ]
+    numbers = dict(all=6, sharp=kinds.count(None), deteriorated=6 - kinds.count(None))
+    for frames, number in numbers.items():
+        metric = SomeFrames(frames, str(root))
+        metric.process(None, samples)
+        found = metric.evaluate(6)[f'{frames}/frames']
+        assert found == [(i, number) for i in range(number)]
+    with pytest.raises(ValueError, match='frames must be one of'):
+        SomeFrames('blurred', str(root))
+
+
 def test_deteriorated_frames_do_not_tell_the_class() -> None:
     """With any class, they have the same bytes; sharp frames differ."""
     settings = replace(SMALL, frames=12)
@@ -95,7 +177,7 @@ def test_classes_have_one_mean_colour() -> None:
     scene = sample_scene(SMALL, np.random.default_rng(1), still=True)
     means = []
     for class_id in CLASSES:
-        frames, _, boxes = render_scene(scene, [class_id])
+        frames, _, boxes, _ = render_scene(scene, [class_id])
         x1, y1, x2, y2 = boxes[0, 0]
         means.append(frames[0, y1:y2, x1:x2].reshape(-1, 3).mean(0))
     assert np.ptp(means, axis=0).max() < 2  # of 255; patterns differ by 90 or more

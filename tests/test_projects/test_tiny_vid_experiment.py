@@ -12,10 +12,16 @@ from projects.tiny_vid.experiment import run as running
 from projects.tiny_vid.experiment.__main__ import parse_args
 from projects.tiny_vid.experiment.plan import METHODS, Run, plan
 from projects.tiny_vid.experiment.report import COLUMNS, plot, report, summarize
-from projects.tiny_vid.experiment.run import Launcher, claim, write_text
+from projects.tiny_vid.experiment.run import (
+    TRACK_METRICS,
+    Launcher,
+    claim,
+    write_text,
+)
 
 SETTINGS = dict(train_videos=3)
 SEEDS = (0, 1)
+METRICS = {name: 0.25 for names in TRACK_METRICS.values() for name in names.values()}
 
 
 class FakeLaunch:
@@ -38,7 +44,12 @@ class FakeLaunch:
             (folder / 'last_checkpoint').write_text(str(checkpoint))
         else:
             assert Path(command[2]).is_file()
-            Path(command[command.index('--out') + 1]).touch()
+            if '--out' in command:
+                Path(command[command.index('--out') + 1]).touch()
+            else:  # the metrics are in its log
+                log = folder / '20260101_000000' / '20260101_000000.json'
+                log.parent.mkdir(parents=True)
+                log.write_text(json.dumps(METRICS))
 
     def programs(self) -> list[str]:
         return [Path(command[0]).stem for command in self.commands]
@@ -58,9 +69,14 @@ def runs(tmp_path: Path) -> dict[str, list[Run]]:
 def fake_scores(monkeypatch: pytest.MonkeyPatch) -> None:
     def save(run: Run) -> None:
         value = 10.0 * run.seed + (50 if 'att' in run.name else 40)
-        write_text(run.scores, json.dumps(dict.fromkeys(COLUMNS, value)))
+        write_text(run.scores, json.dumps(dict.fromkeys(COLUMNS['vid'], value)))
 
-    monkeypatch.setattr(running, 'save_scores', save)
+    real = running.save_scores
+    monkeypatch.setattr(
+        running,
+        'save_scores',
+        lambda run: save(run) if run.method.task == 'vid' else real(run),
+    )
 
 
 def flat(runs: dict[str, list[Run]]) -> list[Run]:
@@ -84,12 +100,16 @@ def test_same_data_and_schedule_for_all(tmp_path: Path) -> None:
         assert cfg.param_scheduler[-1].end == updates * step
         assert cfg.optim_wrapper.optimizer == reference.optim_wrapper.optimizer
         assert cfg.model.detector.backbone == reference.model.detector.backbone
-        for stage in (run, run.start, run.start.start):
+        stage = run
+        while stage is not None:
             assert stage.cfg.randomness.seed == 3
-        for ours, theirs in zip(
-            cfg.train_dataloader.dataset.datasets,
-            reference.train_dataloader.dataset.datasets,
-        ):
+            stage = stage.start
+        (ours,), (theirs,) = (
+            c.train_dataloader.dataset.datasets for c in (cfg, reference.copy())
+        )
+        if run.method.task == 'vis':
+            assert ours.ann_file == 'annotations/tiny_vis_train.json'  # with masks
+        else:
             assert ours.ann_file == theirs.ann_file
         assert cfg.default_hooks.checkpoint.interval % step == 0
     sources = {m: r[0].cfg.model.get('prompt_predictor') for m, r in runs.items()}
@@ -102,9 +122,38 @@ def test_same_data_and_schedule_for_all(tmp_path: Path) -> None:
     }
 
 
+def test_trackers_test_the_weights_of_detectors(tmp_path: Path) -> None:
+    found = plan(str(tmp_path), ['mot-single', 'vis-att'], [0], scale=0.01)
+    for run in flat(found):
+        stage = run
+        while stage is not None:
+            claim(stage, SETTINGS)
+            stage = stage.start
+    launch = FakeLaunch()
+    assert not complete(found, launch)
+    # backbone, detector, the single-frame detector; segmentation has its own weights
+    assert sorted(launch.programs()) == ['test'] * 2 + ['train'] * 4
+    (tracker,) = found['mot-single']
+    (command,) = [c for c in launch.commands if f'{tracker.folder}/test' in c]
+    assert Path(command[2]).parents[2].name == 'single'
+    summary = summarize(found)
+    assert summary['mot-single']['mean']['IDF1 deteriorated'] == 25
+    assert summary['vis-att']['mean'] == {
+        f'AP {frames}': 25 for frames in ('all', 'sharp', 'deteriorated')
+    }
+    report(found, str(tmp_path))
+    table = (tmp_path / 'table.md').read_text()
+    assert '| ByteTrack, single frame | 1 | 25.0' in table
+    assert '| MaskTrack R-CNN, STPN | 1 | 25.0' in table
+    assert not (tmp_path / 'figure.png').exists()  # it is of detectors
+    again = FakeLaunch()
+    assert not complete(found, again)
+    assert not again.commands
+
+
 def test_scale_shortens_the_whole_schedule(tmp_path: Path) -> None:
-    (full,) = plan(str(tmp_path), ['selsa'], [0])['selsa']
-    (short,) = plan(str(tmp_path), ['selsa'], [0], 0.1)['selsa']
+    (full,) = plan(str(tmp_path), ['selsa-att'], [0])['selsa-att']
+    (short,) = plan(str(tmp_path), ['selsa-att'], [0], 0.1)['selsa-att']
     assert short.cfg.train_cfg.max_iters * 10 == full.cfg.train_cfg.max_iters
     for ours, theirs in zip(short.cfg.param_scheduler, full.cfg.param_scheduler):
         assert (ours.begin * 10, ours.end * 10) == (theirs.begin, theirs.end)
@@ -196,8 +245,8 @@ def test_table_and_figure(runs: dict[str, list[Run]], tmp_path: Path) -> None:
     assert saved['att']['std']['deteriorated'] == pytest.approx(50**0.5)
     assert saved['single']['std']['deteriorated'] is None
     table = (tmp_path / 'table.md').read_text().splitlines()
-    assert table[2].startswith('| single frame | 1 | 40.0 | 40.0 |')
-    assert table[3].startswith('| STPN, attention | 2 | 55.0 ± 7.1 |')
+    assert table[4].startswith('| single frame | 1 | 40.0 | 40.0 |')
+    assert table[5].startswith('| STPN, attention | 2 | 55.0 ± 7.1 |')
     figure = plot(saved)
     heights = [bar.get_height() for bar in figure.axes[1].patches]
     assert heights == [40, 40, 55, 55]

@@ -119,7 +119,14 @@ def test_bad_use() -> None:
     with pytest.raises(TypeError, match='no RoI head'):
         build(detector=tiny_models.detector('retinanet/retinanet_r50_fpn_1x_coco.py'))
     with pytest.raises(TypeError, match='last backbone stage'):
-        build(prompt_predictor=dict(type='LearnedPrompts', prompt_dims=16))
+        build(
+            prompt_predictor=dict(
+                type='DeepPromptPredictor',
+                predictor=dict(type='AveragePromptPredictor'),
+                channels=tiny_models.CHANNELS,
+                blocks=[(1, 1)],
+            )
+        )
     with pytest.raises(TypeError, match='GivenSupport'):
         build(support=dict(type='PastSupport'))
     model = build()
