@@ -18,6 +18,7 @@ from typing import Sequence
 import numpy as np
 from mmengine.config import Config
 
+from projects.tiny_vid.generate import MARKER
 from stpn_plugin.evaluation import (
     MOTION_RANGES,
     SavedRun,
@@ -26,7 +27,6 @@ from stpn_plugin.evaluation import (
 )
 from stpn_plugin.utils import name_runs, text_table
 
-MARKER = 'tiny_vid.json'
 NUM_GUESSES = 10
 
 

@@ -3,11 +3,13 @@ from __future__ import annotations
 import json
 import threading
 import time
+from dataclasses import asdict
 from pathlib import Path
 from typing import Sequence
 
 import pytest
 
+from projects.tiny_vid import demo
 from projects.tiny_vid.experiment import run as running
 from projects.tiny_vid.experiment.__main__ import parse_args
 from projects.tiny_vid.experiment.plan import METHODS, Run, plan
@@ -18,6 +20,7 @@ from projects.tiny_vid.experiment.run import (
     claim,
     write_text,
 )
+from projects.tiny_vid.generate import Settings
 
 SETTINGS = dict(train_videos=3)
 SEEDS = (0, 1)
@@ -149,6 +152,36 @@ def test_trackers_test_the_weights_of_detectors(tmp_path: Path) -> None:
     again = FakeLaunch()
     assert not complete(found, again)
     assert not again.commands
+
+
+def test_data_of_the_demo_are_not_enough(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(demo, 'ROOT', str(tmp_path))
+    root = tmp_path / demo.DATA_ROOT
+
+    def launch(command: Sequence[str], log: str) -> None:
+        if 'generate.py' in command[0]:
+            assert '--stills' not in command
+            write_set(asdict(Settings()))
+        commands.append(command)
+
+    def write_set(settings: dict) -> None:
+        (root / 'annotations').mkdir(parents=True, exist_ok=True)
+        (root / 'annotations/tiny_vis_val.json').touch()
+        (root / 'tiny_vid.json').write_text(json.dumps(dict(settings=settings)))
+
+    for there in (None, dict(asdict(Settings()), stills=60)):
+        if there is not None:
+            write_set(there)
+        commands: list[Sequence[str]] = []
+        whole = running.prepare_data(str(tmp_path / 'work'), launch)
+        assert whole == asdict(Settings())
+        assert commands[0][:1] == ['projects/tiny_vid/generate.py']
+        assert commands[-1][:2] == ['-m', 'projects.tiny_vid.tasks']
+    commands = []
+    running.prepare_data(str(tmp_path / 'work'), launch)
+    assert not commands
 
 
 def test_scale_shortens_the_whole_schedule(tmp_path: Path) -> None:

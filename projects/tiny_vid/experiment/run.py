@@ -12,6 +12,7 @@ import sys
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor, as_completed
+from dataclasses import asdict
 from glob import escape, glob
 from typing import Any, Callable, Sequence
 
@@ -21,7 +22,8 @@ from rich.progress import MofNCompleteColumn, Progress, TextColumn, TimeElapsedC
 from projects.tiny_vid import demo
 from projects.tiny_vid.experiment.plan import Run, start_key
 from projects.tiny_vid.frame_metrics import FRAMES
-from projects.tiny_vid.scores import MARKER, score
+from projects.tiny_vid.generate import MARKER, Settings
+from projects.tiny_vid.scores import score
 from stpn_plugin.evaluation import load_saved_run
 from stpn_plugin.utils import whole_text
 
@@ -98,7 +100,9 @@ def write_text(path: str, text: str) -> None:
 
 
 def prepare_data(work_dir: str, launch: Launch) -> dict[str, Any]:
-    """Generate and convert tiny_vid unless it is there.
+    """Generate and convert tiny_vid unless it is there, whole.
+
+    The demo leaves most still images out.
 
     Args:
         work_dir: Folder for the log.
@@ -110,13 +114,17 @@ def prepare_data(work_dir: str, launch: Launch) -> dict[str, Any]:
     root = osp.join(demo.ROOT, demo.DATA_ROOT)
     marker = osp.join(root, MARKER)
     last = osp.join(root, 'annotations', 'tiny_vis_val.json')
-    if not (osp.isfile(marker) and osp.isfile(last)):
+    if not osp.isfile(last) or _settings(marker) != asdict(Settings()):
         os.makedirs(work_dir, exist_ok=True)
         to_tasks = ['-m', 'projects.tiny_vid.tasks', demo.DATA_ROOT]
         others = demo.Stage('write the annotations of other tasks', to_tasks)
         for stage in [*demo.data_stages(), others]:
             Console().print(stage.title)
             launch(stage.command, osp.join(work_dir, 'data.txt'))
+    return _settings(marker)
+
+
+def _settings(marker: str) -> dict[str, Any]:
     with open(marker) as file:
         return json.load(file)['settings']
 
