@@ -16,6 +16,7 @@ import pickle
 import weakref
 from typing import Any, Callable
 
+import mmengine.fileio as fileio
 import numpy as np
 import torch
 from mmcv.transforms.utils import cache_randomness
@@ -34,6 +35,8 @@ def apply() -> None:
     load_checkpoints_as_data()
     bind_cached_randomness()
     check_annotation_files()
+    check_image_files()
+    name_files_of_samples()
     number_categories_by_class_names()
     take_indices_of_video_datasets()
     score_parts_with_coco()
@@ -253,7 +256,7 @@ def check_annotation_files() -> None:
     video datasets load their files in the three modules below.
 
     Raises what :func:`stpn_plugin.datasets.checks.check_annotations` does, before the
-    file is indexed.
+    file is indexed. What is no JSON at all is told with the name of the file, too.
     """
     from mmtrack.datasets import base_video_dataset, imagenet_vid_dataset, tao_dataset
 
@@ -267,14 +270,24 @@ def check_annotation_files() -> None:
 
 def _checked(stock: Any, image_keys: tuple[str, ...]) -> type:
     """Make a class of COCO files check what it loads."""
-    from stpn_plugin.datasets.checks import check_annotations
+    from stpn_plugin.datasets.checks import AnnotationError, check_annotations
+    from stpn_plugin.utils import check_regular_file
 
     class Checked(stock):
         checked_keys = image_keys
 
         def __init__(self, annotation_file: Any = None, **kwargs: Any) -> None:
             self.annotation_file = annotation_file
-            super().__init__(annotation_file, **kwargs)
+            check_regular_file(annotation_file)
+            try:
+                super().__init__(annotation_file, **kwargs)
+            except AnnotationError:
+                raise
+            # Of the reader of JSON; pycocotools asserts that it reads a dict.
+            except (AssertionError, ValueError, RecursionError) as error:
+                raise AnnotationError(
+                    f'{annotation_file} is no JSON: {error}'
+                ) from error
 
         def createIndex(self) -> None:
             # `CocoVID` makes a video of each still image if it is told to.
@@ -287,6 +300,98 @@ def _checked(stock: Any, image_keys: tuple[str, ...]) -> type:
             super().createIndex()
 
     return Checked
+
+
+def check_image_files() -> None:
+    """Tell of an image file that cannot be used, instead of using it, or failing.
+
+    Symptom: an empty or broken image ends in ``AttributeError: 'NoneType' object has no
+    attribute 'shape'``, which names no file; half a JPEG is trained on, grey below; an
+    image that is not of the size in the annotation file is, too, with boxes that are
+    not its own; a pipe in the place of a file is read forever.
+
+    Versions: mmcv 2.0.0rc4, ``LoadImageFromFile``.
+
+    Raises :class:`stpn_plugin.datasets.ImageError`. ``ignore_empty=True`` gives None
+    for each of these images, as it does for those that are missing.
+    """
+    from mmcv.transforms import LoadImageFromFile
+
+    if getattr(LoadImageFromFile.transform, 'checks_images', False):
+        return
+
+    def transform(self: LoadImageFromFile, results: dict) -> dict | None:
+        try:
+            image = _checked_image(self, str(results['img_path']), results)
+        except Exception:
+            if self.ignore_empty:
+                return None
+            raise
+        if self.to_float32:
+            image = image.astype(np.float32)
+        shape = image.shape[:2]
+        results.update(img=image, img_shape=shape, ori_shape=shape)
+        return results
+
+    transform.checks_images = True  # type: ignore[attr-defined]
+    LoadImageFromFile.transform = transform
+
+
+def _checked_image(loader: Any, path: str, info: dict) -> np.ndarray:
+    from stpn_plugin.datasets import image_files
+
+    try:
+        image_files.check_regular(path)
+        if loader.file_client_args is None:
+            content = fileio.get(path, backend_args=loader.backend_args)
+        else:
+            client = fileio.FileClient.infer_client(loader.file_client_args, path)
+            content = client.get(path)
+        image = image_files.decode_image(
+            content, loader.color_type, loader.imdecode_backend
+        )
+        image_files.check_size(image, content, info)
+    except image_files.ImageError as error:
+        raise image_files.ImageError(f'image {path}: {error}') from error
+    return image
+
+
+def name_files_of_samples() -> None:
+    """Name the files that a video dataset fails with.
+
+    Symptom: frames of several sizes end in ``ValueError: all input arrays must have the
+    same shape``, masks that are none in a message of pycocotools, a set in which no
+    frame can be trained on in ``AssertionError`` or in ``num_samples should be a
+    positive integer value``. None of them names the annotation file or the frame.
+
+    Versions: mmtrack 1.0.0rc1, ``BaseVideoDataset``, with torch's ``DataLoader``.
+
+    Raises :class:`stpn_plugin.datasets.SampleError` and
+    :class:`stpn_plugin.datasets.AnnotationError` in their place.
+    """
+    from mmtrack.datasets import BaseVideoDataset
+
+    from stpn_plugin.datasets.samples import check_not_empty, naming_frames
+
+    stock_init, stock_prepare = (
+        BaseVideoDataset.full_init,
+        BaseVideoDataset.prepare_data,
+    )
+    if getattr(stock_prepare, 'names_files', False):
+        return
+
+    def full_init(self: BaseVideoDataset) -> None:
+        if not self._fully_initialized:
+            with check_not_empty(self):
+                stock_init(self)
+
+    def prepare_data(self: BaseVideoDataset, idx: int) -> Any:
+        with naming_frames(self, idx):
+            return stock_prepare(self, idx)
+
+    prepare_data.names_files = True  # type: ignore[attr-defined]
+    BaseVideoDataset.full_init = full_init
+    BaseVideoDataset.prepare_data = prepare_data
 
 
 def number_categories_by_class_names() -> None:
@@ -328,7 +433,7 @@ def number_categories_by_class_names() -> None:
         if not cat_names or sup_names or cat_ids:
             return stock_get_cat_ids(self, cat_names, sup_names, cat_ids)
         source = getattr(self, 'annotation_file', None) or 'the annotation file'
-        categories = self.dataset['categories']
+        categories = self.dataset.get('categories', [])
         if tuple(cat_names) == MOTChallengeDataset.METAINFO['CLASSES']:
             found = {category['name'] for category in categories}
             cat_names = [name for name in cat_names if name in found]

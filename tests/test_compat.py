@@ -577,3 +577,77 @@ def test_stock_mot_configs_test_on_files_of_pedestrians(tmp_path: Path) -> None:
     )
     (instance,) = dataset.get_data_info(0)['instances']
     assert instance['bbox_label'] == 0
+
+
+BROKEN_IMAGE = """
+import os, tempfile
+import cv2, numpy as np
+from mmcv.transforms import LoadImageFromFile
+
+path = os.path.join(tempfile.mkdtemp(), 'frame.jpg')
+pixels = np.random.default_rng(0).integers(0, 255, (64, 96, 3), dtype=np.uint8)
+content = cv2.imencode('.jpg', pixels)[1].tobytes()
+
+def load(content, **info):
+    with open(path, 'wb') as file:
+        file.write(content)
+    try:
+        LoadImageFromFile()(dict(img_path=path, **info))
+    except Exception as error:
+        assert path in str(error), str(error)
+    else:
+        assert content is whole and not info, 'it was loaded'
+    assert LoadImageFromFile(ignore_empty=True)(dict(img_path='/no')) is None
+
+whole = content
+load(content)
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    'code, symptom',
+    [
+        ("load(b'no image')", "'NoneType' object has no attribute 'shape'"),
+        ('load(content[:-10])', 'it was loaded'),
+        ('load(content, height=32, width=96)', 'it was loaded'),
+    ],
+)
+def test_image_files_are_checked(code: str, symptom: str) -> None:
+    assert outcomes(BROKEN_IMAGE + code, 'check_image_files') == [symptom, 'fine']
+
+
+NAMELESS = """
+from mmtrack.utils import register_all_modules
+register_all_modules()
+try:
+    data = dataset(
+        ref_img_sampler=None,
+        pipeline=[dict(type='LoadTrackAnnotations', with_mask=True)],
+    )
+    data[0]
+except Exception as error:
+    assert ann_file in str(error), str(error)
+"""
+EMPTY = """
+import mmengine
+for image in content['images']:
+    image['width'] = 8  # less than filter_cfg asks for
+mmengine.dump(content, ann_file)
+try:
+    BaseVideoDataset(ann_file=ann_file, metainfo=dict(CLASSES=CLASSES))
+except ValueError as error:
+    assert ann_file in str(error), str(error)
+else:
+    raise AssertionError('a set of nothing was built')
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    'code, symptom', [(NAMELESS, "'mask'"), (EMPTY, 'a set of nothing was built')]
+)
+def test_errors_of_samples_name_files(code: str, symptom: str) -> None:
+    before, after = outcomes(COCO_FILE + code, 'name_files_of_samples')
+    assert before == symptom
+    assert after == 'fine'

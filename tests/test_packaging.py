@@ -20,6 +20,7 @@ def mim_files(root: Path) -> set[str]:
         for folder in ('configs', 'tools')
         for path in (root / folder).rglob('*')
         if path.is_file() and path.suffix in ('.py', '.sh', '.yml')
+        if path.parent != root / 'tools/dev'
     }
     return files | {'model-index.yml'}
 

@@ -1,22 +1,45 @@
-"""Find the faults of an annotation file, each with its video and frame.
+"""Find the faults of a data set, each with its file, video and frame.
 
-The exit status is 1 if there are any.
+The exit status is 1 if there are any. With --images each image is read, too.
 """
 
 from __future__ import annotations
 
-import json
+import os
 import os.path as osp
+import signal
 from dataclasses import dataclass
-from typing import Any, Iterator, Mapping
+from typing import Any, Iterator, Mapping, NamedTuple, Sequence
 
 from mmengine.config import Config
+from mmtrack.datasets import MOTChallengeDataset
+from mmtrack.registry import DATASETS
 
-from ..builders import load_config
-from ..datasets.checks import Fault, find_faults
-from ..utils import same_file, text_table, write_json
+from ..builders import load_config, scope_of
+from ..datasets.checks import (
+    Fault,
+    FaultKind,
+    clean,
+    find_faults,
+    find_image_faults,
+    find_oddities,
+)
+from ..utils import (
+    ProgressBar,
+    category_ids,
+    check_writable,
+    classes_in,
+    read_json,
+    refuse_overwriting_input,
+    same_file,
+    text_table,
+    write_json,
+)
 from .command import BaseOptions, Command, argument, flag, option
 from .configs import config_overrides
+from .values import positive
+
+_MOST_ROWS = 1000  # that a terminal shows; the JSON file has all
 
 
 @dataclass
@@ -24,56 +47,147 @@ class Options(BaseOptions):
     """What to check, and how it is to be used."""
 
     annotations: str = argument('annotation file, COCO with videos', metavar='ANN.json')
+    images: str | None = option('folder of its images: read all of them', metavar='DIR')
     config: str | None = option(
-        'config with data sets of this file: it is checked for their use of it'
+        'config with data sets of this file: it is checked for their use of it, and '
+        'for their classes'
     )
     cfg_options: dict[str, Any] | None = config_overrides()
     stills: bool = flag('it is to be used as still images, not as videos')
-    out: str | None = option('save the faults', metavar='FILE.json')
+    jobs: int = option(
+        'number of processes that read images, default: one a CPU',
+        default=os.cpu_count() or 1,
+        flags=('-j', '--jobs'),
+        type=positive,
+    )
+    json: str | None = option(
+        'save the faults', flags=('--json', '--out'), metavar='FILE.json'
+    )
+    fix: str | None = option(
+        'write a copy without the faults: what has one is removed, and told',
+        metavar='FILE.json',
+    )
+
+
+class Use(NamedTuple):
+    """How a data set uses an annotation file.
+
+    Attributes:
+        as_video: Whether it takes it as videos.
+        image_keys: Keys that it needs of images.
+        classes: Its classes, if it has a list of its own.
+    """
+
+    as_video: bool = True
+    image_keys: tuple[str, ...] = ()
+    classes: tuple[str, ...] | None = None
 
 
 def run(options: Options) -> int:
     """Check; returns the exit status."""
+    signal.signal(signal.SIGTERM, _stop)
     file = options.annotations
-    content = read(file)
-    uses: list[tuple[bool, tuple[str, ...]]] = [(not options.stills, ())]
+    for path in (options.json, options.fix):
+        if path:
+            refuse_overwriting_input(file, path)
+            check_writable(path)
+    if options.images and not osp.isdir(options.images):
+        raise NotADirectoryError(f'there is no folder {options.images} of images')
+    content = read_json(file)
+    uses = [Use(not options.stills)]
     if options.config:
-        cfg = load_config(options.config, options.cfg_options)
-        uses = uses_of(cfg, file)
-    faults = list(
-        dict.fromkeys(
-            fault for use in uses for fault in find_faults(content, file, *use)
-        )
-    )
-    if options.out:
-        write_json(options.out, [as_dict(fault) for fault in faults])
+        uses = uses_of(load_config(options.config, options.cfg_options), file)
+    faults = find(content, file, uses)
+    if options.images and FaultKind.NOT_COCO not in {fault.kind for fault in faults}:
+        as_video = any(use.as_video for use in uses)
+        with ProgressBar(total=len(content['images']), unit='image') as bar:
+            faults += find_image_faults(
+                content, file, options.images, as_video, options.jobs, bar.update
+            )
+    if options.json:
+        write_json(options.json, [as_dict(fault) for fault in faults])
     if not faults:
         print(f'{file} has no faults')
-        return 0
+    else:
+        show(faults)
+    if options.fix:
+        write_fixed(options.fix, content, file, faults, uses)
+    return int(bool(faults))
+
+
+def _stop(*args: Any) -> None:
+    """End as Ctrl-C does, so that processes and files are cleared away."""
+    raise KeyboardInterrupt('stopped by SIGTERM')
+
+
+def find(content: Any, file: str, uses: Sequence[Use]) -> list[Fault]:
+    """Find the faults of a file for some uses of it, each once."""
+    faults: list[Fault] = []
+    for use in uses:
+        faults += find_faults(content, file, use.as_video, use.image_keys)
+    if not any(fault.kind is FaultKind.NOT_COCO for fault in faults):
+        for use in uses:
+            faults += find_oddities(content, file, use.as_video)
+            faults += _class_faults(content, file, use.classes)
+    return list(dict.fromkeys(faults))
+
+
+def _class_faults(
+    content: Mapping[str, Any], file: str, classes: tuple[str, ...] | None
+) -> Iterator[Fault]:
+    """Tell whether the classes of a data set are not those of the file."""
+    if classes is None:
+        return
+    named = [c for c in content.get('categories', []) if {'id', 'name'} <= c.keys()]
+    if classes == MOTChallengeDataset.METAINFO['CLASSES']:
+        # Its files of pedestrians alone are used with all of them.
+        classes = tuple(set(classes) & {category['name'] for category in named})
+    try:
+        category_ids(named, classes, file)
+    except ValueError as error:
+        text = str(error).split('\n')[0].replace(f'{file} ', 'it ')
+        yield Fault(FaultKind.CLASSES, text, file)
+
+
+def show(faults: Sequence[Fault]) -> None:
+    """Print a table of faults, and what to do about their kinds."""
     rows = [('file', 'video', 'frame', 'fault')]
-    rows += [(f.file, f.video or '', f.image or '', f.text) for f in faults]
+    rows += [
+        (f.file, f.video or '', f.image or '', f.text) for f in faults[:_MOST_ROWS]
+    ]
     print(text_table(rows))
+    if len(faults) > _MOST_ROWS:
+        print(f'... and {len(faults) - _MOST_ROWS:,} more, which --json saves')
     for kind in dict.fromkeys(fault.kind for fault in faults):
         number = sum(fault.kind is kind for fault in faults)
         print(f'{number:,} x {kind.name}: {kind.value}')
-    return 1
 
 
-def read(file: str) -> Any:
-    """Read a JSON file.
+def write_fixed(
+    path: str, content: Any, file: str, faults: Sequence[Fault], uses: Sequence[Use]
+) -> None:
+    """Write a copy without faults, and tell what was changed.
 
     Raises:
-        OSError: It cannot be read.
-        ValueError: It is no JSON.
+        ValueError: No image of the file is without faults.
     """
-    with open(file, encoding='utf-8') as stream:
-        try:
-            return json.load(stream)
-        except ValueError as error:
-            raise ValueError(f'{file} is no JSON: {error}') from error
+    as_video = any(use.as_video for use in uses)
+    fixed = clean(content, faults, lambda copy: find(copy, file, uses), as_video)
+    if any(fault.kind is FaultKind.NOT_COCO for fault in fixed.left):
+        raise ValueError(
+            f'{path} is not written: without what has faults, {file} has no images, or '
+            'is none of COCO at all'
+        )
+    write_json(path, fixed.content, indent=None)
+    for change in fixed.changes:
+        print(change)
+    print(f'{len(fixed.changes):,} changes; {path} is the copy')
+    if fixed.left:
+        print(f'{len(fixed.left):,} faults are left, which are for you to mend:')
+        show(fixed.left)
 
 
-def uses_of(cfg: Config, file: str) -> list[tuple[bool, tuple[str, ...]]]:
+def uses_of(cfg: Config, file: str) -> list[Use]:
     """How data sets of a config use an annotation file.
 
     Args:
@@ -81,7 +195,7 @@ def uses_of(cfg: Config, file: str) -> list[tuple[bool, tuple[str, ...]]]:
         file: The annotation file.
 
     Returns:
-        Whether they take it as videos, and keys that they need of images.
+        Each use of it, once.
 
     Raises:
         ValueError: None of them uses it.
@@ -91,8 +205,11 @@ def uses_of(cfg: Config, file: str) -> list[tuple[bool, tuple[str, ...]]]:
     for dataset in _datasets(cfg):
         used.append(osp.join(dataset.get('data_root') or '', dataset['ann_file']))
         if same_file(used[-1], file):
+            with scope_of(cfg):
+                metainfo = DATASETS.build({**dataset, 'lazy_init': True}).metainfo
             keys = _image_keys(str(dataset.get('type')))
-            found.append((dataset.get('load_as_video', True), keys))
+            as_video = dataset.get('load_as_video', True)
+            found.append(Use(as_video, keys, classes_in(metainfo)))
     if not found:
         raise ValueError(
             f'no data set of {cfg.filename} has the annotation file {file}; theirs are '
@@ -103,7 +220,7 @@ def uses_of(cfg: Config, file: str) -> list[tuple[bool, tuple[str, ...]]]:
 
 def _image_keys(dataset_type: str) -> tuple[str, ...]:
     name = dataset_type.split('.')[-1]
-    return ('is_vid_train_frame',) if name == 'ImagenetVIDDataset' else ()
+    return ('is_vid_train_frame',) if name.endswith('ImagenetVIDDataset') else ()
 
 
 def _datasets(cfg: Config) -> Iterator[Mapping[str, Any]]:
@@ -121,10 +238,14 @@ def _datasets(cfg: Config) -> Iterator[Mapping[str, Any]]:
 
 def as_dict(fault: Fault) -> dict[str, str | None]:
     """A fault as JSON has it."""
-    kind = fault.kind
-    fields = dict(fault._asdict(), kind=kind.name, remedy=kind.value)
-    fields['frame'] = fields.pop('image')
-    return fields
+    return dict(
+        kind=fault.kind.name,
+        text=fault.text,
+        file=fault.file,
+        video=fault.video,
+        frame=fault.image,
+        remedy=fault.kind.value,
+    )
 
 
 main = Command(__doc__, Options, run)

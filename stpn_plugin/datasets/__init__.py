@@ -1,12 +1,17 @@
 from . import transforms
 from .checks import AnnotationError, check_annotations, find_faults
 from .collate import collate_frames
+from .image_files import ImageError
+from .samples import SampleError, SkipBadSamples
 from .video_datasets import STPNImagenetVIDDataset, STPNVideoDataset, SupportSampling
 
 __all__ = [
     'AnnotationError',
+    'ImageError',
     'STPNImagenetVIDDataset',
     'STPNVideoDataset',
+    'SampleError',
+    'SkipBadSamples',
     'SupportSampling',
     'check_annotations',
     'collate_frames',

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import os
-from typing import Collection, NamedTuple, Sequence
+from typing import Any, Collection, NamedTuple, Sequence
 
 import numpy as np
 from mmengine.fileio import exists, load
 
+from ..datasets.checks import check_annotations
 from ..utils import category_ids as find_category_ids
+from ..utils import read_json
 from .functional import load_motion_iou_mat, motion_iou
 
 
@@ -78,12 +80,12 @@ def load_vid_ground_truth(
     """
     if not exists(ann_file):
         raise FileNotFoundError(f'annotation file {ann_file} does not exist')
-    # Not by its ending: a pickle would run.
-    content = load(ann_file, file_format='json')
+    content = _read(ann_file)
     if not isinstance(content, dict) or not {'images', 'categories'} <= set(content):
         raise ValueError(
             f"{ann_file} is no CocoVID file: it lacks 'images' or 'categories'"
         )
+    check_annotations(content, ann_file, as_video='videos' in content)
     images = content['images']
     image_ids = [image['id'] for image in images]
     category_ids = find_category_ids(content['categories'], classes, ann_file)
@@ -127,6 +129,13 @@ def load_vid_ground_truth(
         )
     ]
     return VIDGroundTruth(image_ids, category_ids, gts)
+
+
+def _read(ann_file: str) -> Any:
+    if '://' not in ann_file:
+        return read_json(ann_file)
+    # Not by its ending: a pickle would run.
+    return load(ann_file, file_format='json')
 
 
 def _computed_motion_ious(

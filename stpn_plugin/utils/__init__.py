@@ -4,13 +4,14 @@ from .class_names import category_ids, classes_in, listed
 from .files import (
     WholeFile,
     check_writable,
+    leads_out,
     refuse_overwriting_input,
     same_file,
     whole_binary,
     whole_path,
     whole_text,
 )
-from .json_files import write_json
+from .json_files import check_regular_file, read_json, write_json
 from .progress import ProgressBar
 from .run_names import name_runs
 from .tables import markdown_table, number_columns, text_table
@@ -19,12 +20,15 @@ __all__ = [
     'ProgressBar',
     'WholeFile',
     'category_ids',
+    'check_regular_file',
     'check_writable',
     'classes_in',
+    'leads_out',
     'listed',
     'markdown_table',
     'name_runs',
     'number_columns',
+    'read_json',
     'refuse_overwriting_input',
     'same_file',
     'text_table',

@@ -192,6 +192,12 @@ def same_file(first: PathLike, second: PathLike) -> bool:
     return osp.realpath(first) == osp.realpath(second)
 
 
+def leads_out(path: str) -> bool:
+    """Whether a relative path is not below the folder that it is relative to."""
+    normal = osp.normpath(path)
+    return osp.isabs(normal) or normal.split(osp.sep)[0] == osp.pardir
+
+
 def refuse_overwriting_input(source: PathLike, output: PathLike) -> None:
     """Raise a ValueError if an output would be written over what it is made from."""
     if same_file(source, output):

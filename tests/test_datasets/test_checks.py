@@ -92,7 +92,7 @@ CASES = [
     ('annotations', 2, given(image_id=9), FaultKind.UNKNOWN_ID, 'annotation 2: there is'
      ' no entry with its image_id 9'),
     ('annotations', 2, given(image_id=[9]), FaultKind.UNKNOWN_ID, 'its image_id [9]'),
-    ('annotations', 2, given(category_id=0), FaultKind.UNKNOWN_ID, 'category_id 0'),
+    ('annotations', 2, given(category_id=0), FaultKind.UNKNOWN_CLASS, 'category_id 0'),
     ('annotations', 2, without('category_id'), FaultKind.MISSING_KEY, 'category_id'),
     ('annotations', 2, without('area'), FaultKind.MISSING_KEY, 'lacks area'),
     ('annotations', 2, given(bbox=[1, 2, 3]), FaultKind.VALUE, 'bbox [1, 2, 3] is not'),
@@ -202,7 +202,7 @@ def test_a_long_list_is_cut(tmp_path: Path) -> None:
         image['height'] = 0
     faulty['annotations'][0]['image_id'] = 9
     for annotation in faulty['annotations']:
-        annotation['category_id'] = 9
+        annotation['category_id'] = [9]
     with pytest.raises(AnnotationError) as raised:
         load(tmp_path, faulty, 'BaseVideoDataset')
     lines = str(raised.value).splitlines()
@@ -210,7 +210,7 @@ def test_a_long_list_is_cut(tmp_path: Path) -> None:
     assert lines[6:9] == [
         f'  -> {FaultKind.VALUE.value}',
         '  annotation 0: there is no entry with its image_id 9',
-        '  annotation 0: there is no entry with its category_id 9',
+        '  annotation 0: there is no entry with its category_id [9]',
     ]
     assert lines[-2:] == [
         '  ... and 1 more like these',

@@ -5,10 +5,13 @@ from __future__ import annotations
 import os.path as osp
 from typing import NamedTuple
 
+from ...utils import leads_out
 from .report import ConversionError, Problem, ProblemKind
 
 #: Folders of the lists: FGFA's own, then the one of mmtracking's documentation.
 LIST_FOLDERS = ('ImageSets', 'Lists')
+
+_MOST_DIGITS = 9  # of a number of frames
 
 
 class Video(NamedTuple):
@@ -135,9 +138,18 @@ def _read_list(data_root: str, name: str) -> tuple[str, list[tuple[int, list[str
             f'the list {name} is missing, tried {" and ".join(candidates)}; it comes '
             'with the code of FGFA, in data/ILSVRC2015/ImageSets'
         )
-    with open(path, encoding='utf-8') as file:
-        lines = [(number, line.split()) for number, line in enumerate(file, 1)]
+    try:
+        with open(path, encoding='utf-8') as file:
+            lines = [(number, line.split()) for number, line in enumerate(file, 1)]
+    except UnicodeDecodeError as error:
+        raise ConversionError(f'the list {path} is no text: {error}') from error
     lines = [(number, fields) for number, fields in lines if fields]
+    for number, fields in lines:
+        if '\0' in fields[0] or leads_out(fields[0]):
+            raise ConversionError(
+                f'{path}:{number}: {fields[0]!r:.100} is no path below the folder of '
+                'the annotations'
+            )
     if not lines:
         raise ConversionError(f'the list {path} is empty')
     return path, lines
@@ -159,4 +171,6 @@ def _count(fields: list[str]) -> int | None:
 
 def _positive(text: str) -> int | None:
     """The number that a text stands for if it is a positive integer, else None."""
-    return int(text) if text.isdecimal() and int(text) > 0 else None
+    if not text.isdecimal() or len(text) > _MOST_DIGITS or int(text) < 1:
+        return None
+    return int(text)

@@ -6,12 +6,15 @@ import os.path as osp
 import xml.etree.ElementTree as ET
 from typing import NamedTuple
 
+from ...utils import check_regular_file
 from ..imagenet_classes import IMAGENET_VID_CATEGORIES
 from .report import Problem, ProblemKind
 
 _CATEGORY_IDS = {
     category['encode_name']: category['id'] for category in IMAGENET_VID_CATEGORIES
 }
+
+_MOST_DIGITS = 7  # of a number of pixels
 
 
 class Box(NamedTuple):
@@ -82,6 +85,7 @@ def read_annotation(
         :func:`fit_boxes`.
     """
     try:
+        check_regular_file(path)
         root = ET.parse(path).getroot()
     except OSError as error:
         reason = error.strerror or type(error).__name__
@@ -212,6 +216,8 @@ def _text(node: ET.Element, tag: str) -> str:
 
 def _integer(node: ET.Element, tag: str) -> int:
     text = _text(node, tag)
+    if len(text) > _MOST_DIGITS:
+        raise _FieldError(f'{tag} is {text[:20]}..., of {len(text)} characters')
     try:
         return int(text)
     except ValueError:

@@ -130,8 +130,13 @@ def _parse_chunk(ann_dir: str, names: list[str]) -> _ParsedChunk:
 def _find_images(ann_dir: str, subset: str) -> list[str]:
     """Names of all annotated images of a subset: sorted paths without ending."""
     paths = []
+    walked = set()
     # Folders of the size of DET are often links to another disk.
-    for folder, _, files in os.walk(osp.join(ann_dir, subset), followlinks=True):
+    for folder, folders, files in os.walk(osp.join(ann_dir, subset), followlinks=True):
+        if osp.realpath(folder) in walked:  # by a link, perhaps to a folder around it
+            folders.clear()
+            continue
+        walked.add(osp.realpath(folder))
         prefix = osp.relpath(folder, ann_dir).replace(os.sep, '/')
         paths += [f'{prefix}/{file}' for file in files if file.endswith('.xml')]
     return [osp.splitext(path)[0] for path in sorted(paths)]

@@ -17,6 +17,9 @@ from .ilsvrc_xml import Annotation, Box, find_annotations, fit_boxes, read_annot
 from .ordered_map import ordered_map
 from .report import ConversionError, Problem, ProblemKind, Report
 
+# A list may name more frames than have XML files; not a billion of them.
+_MOST_PER_XML = 1000
+
 _NO_ANNOTATION = Annotation(None, [], 0)
 
 
@@ -226,4 +229,14 @@ def _count_frames(folder: str, num_frames: int | None, problems: list[Problem]) 
                 f'frame {found}',
             )
         )
+    if num_frames is not None and num_frames > _MOST_PER_XML * found:
+        problems.append(
+            Problem(
+                ProblemKind.FRAME_COUNT,
+                folder,
+                f'{num_frames} frames by the list, but only {found} by the XML files, '
+                'which count',
+            )
+        )
+        return found
     return num_frames or found
