@@ -306,9 +306,9 @@ def check_image_files() -> None:
     """Tell of an image file that cannot be used, instead of using it, or failing.
 
     Symptom: an empty or broken image ends in ``AttributeError: 'NoneType' object has no
-    attribute 'shape'``, which names no file; half a JPEG is trained on, grey below; an
-    image that is not of the size in the annotation file is, too, with boxes that are
-    not its own; a pipe in the place of a file is read forever.
+    attribute 'shape'``, which names no file; half a JPEG is trained on, grey below
+    (OpenCV before 5); an image that is not of the size in the annotation file is, too,
+    with boxes that are not its own; a pipe in the place of a file is read forever.
 
     Versions: mmcv 2.0.0rc4, ``LoadImageFromFile``.
 

@@ -1,6 +1,6 @@
 """Image files that are whole, and of the size that their annotations are for.
 
-Decoders are more lenient: of half a JPEG file OpenCV makes an image, grey below.
+Decoders are more lenient: of half a JPEG file OpenCV 4 makes an image, grey below.
 """
 
 from __future__ import annotations
