@@ -1,4 +1,4 @@
-"""Scaled dot-product attention, and how its memory is kept small."""
+"""Attention within windows that share their image's prompts, by fused kernels."""
 
 from __future__ import annotations
 
@@ -10,10 +10,7 @@ import torch.nn.functional as F
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
-PIECE = 2**20
-"""Numbers in the largest intermediate result of a piece, see :func:`pieces`: what
-fits in the cache of a core, and far below the size from which the C library fetches
-memory from the system anew at each allocation."""
+from .pieces import slices
 
 
 def attention_weights(q: Tensor, k: Tensor, bias: Tensor | None = None) -> Tensor:
@@ -31,6 +28,29 @@ def attention_weights(q: Tensor, k: Tensor, bias: Tensor | None = None) -> Tenso
     if bias is not None:
         scores = scores + bias.to(scores.dtype)
     return scores.softmax(dim=-1)
+
+
+def split_heads(shared: Tensor | None, qkv: Tensor, num_heads: int) -> Tensor:
+    """Put what is shared in front of each window, and tell queries, keys and values.
+
+    Args:
+        shared: Projected prompts (B, P, 3C), or None.
+        qkv: Projected windows (B, nW, N, 3C).
+        num_heads: Number of heads.
+
+    Returns:
+        Tensor of shape (3, B * nW, heads, P + N, C / heads).
+    """
+    if shared is not None:
+        shared = shared.unsqueeze(1).expand(-1, qkv.shape[1], -1, -1)
+        qkv = torch.cat((shared, qkv), dim=2)
+    qkv = qkv.flatten(0, 1).unflatten(-1, (3, num_heads, -1))
+    return qkv.permute(2, 0, 3, 1, 4)
+
+
+def merge_heads(x: Tensor, batch_size: int) -> Tensor:
+    """Turn (B * nW, heads, L, D) into (B, nW, L, heads * D)."""
+    return x.transpose(1, 2).flatten(2).unflatten(0, (batch_size, -1))
 
 
 def attend(
@@ -60,8 +80,6 @@ def attend(
     """
     bias = bias.to(qkv.dtype)
     if fused and dropout is None and hasattr(F, 'scaled_dot_product_attention'):
-        if bias.requires_grad and torch.is_grad_enabled() and not qkv.is_cuda:
-            return _FusedAttention.apply(qkv, bias, kinds, scale)
         return _fused_attention(qkv, bias, kinds, scale)
     q, k, v = qkv.unbind(0)
     weights = attention_weights(q * scale, k, _pick(bias, kinds))
@@ -86,80 +104,135 @@ def _fused_attention(
     return F.scaled_dot_product_attention(q, k, v, attn_mask=_pick(bias, kinds))
 
 
-class _FusedAttention(torch.autograd.Function):
+def attend_in_training(
+    shared: Tensor | None,
+    qkv: Tensor,
+    bias: Tensor,
+    kinds: Tensor | None,
+    scale: float,
+) -> tuple[Tensor | None, Tensor]:
     """Fused attention that trains its bias, which the kernel for CPUs cannot.
 
-    Only what comes in is kept for the backward pass, which computes the weights
-    again, a few windows at a time: they are the largest tensors of a Swin.
+    A few windows at a time, forward and backward, so that prompts are joined with few
+    windows at once. Only what comes in is kept for the backward pass, which computes
+    the weights again: they are the largest tensors of a Swin.
+
+    Args:
+        shared: Projected prompts (B, P, 3C), or None.
+        qkv: Projected windows (B, nW, N, 3C).
+        bias: That of K kinds of windows, (K, heads, P + N, P + N).
+        kinds: The kind of each window, (nW,), or None if all are of one.
+        scale: Factor on the queries.
+
+    Returns:
+        What prompts become, the mean over the windows, (B, P, C) or None; and windows
+        (B, nW, N, C).
     """
+    return _TrainedAttention.apply(shared, qkv, bias.to(qkv.dtype), kinds, scale)
+
+
+class _TrainedAttention(torch.autograd.Function):
+    """Arguments and results as for :func:`attend_in_training`."""
 
     @staticmethod
     def forward(
-        ctx: Any, qkv: Tensor, bias: Tensor, kinds: Tensor | None, scale: float
-    ) -> Tensor:
-        ctx.save_for_backward(qkv, bias, kinds)
+        ctx: Any,
+        shared: Tensor | None,
+        qkv: Tensor,
+        bias: Tensor,
+        kinds: Tensor | None,
+        scale: float,
+    ) -> tuple[Tensor | None, Tensor]:
+        ctx.save_for_backward(shared, qkv, bias, kinds)
         ctx.scale = scale
+        batch_size, num_windows, length, width = qkv.shape
+        num_prompts = 0 if shared is None else shared.shape[1]
         # A bias that wants a gradient keeps torch from its fused kernel.
-        return _fused_attention(qkv, bias.detach(), kinds, scale)
+        bias = bias.detach()
+        mean = qkv.new_zeros(batch_size, num_prompts, width // 3)
+        out = qkv.new_empty(batch_size, num_windows, length, width // 3)
+        for part in _pieces(qkv, bias):
+            joined = split_heads(shared, qkv[:, part], bias.shape[1])
+            kind = _kinds_of(part, kinds, batch_size)
+            attended = _fused_attention(joined, bias, kind, scale)
+            attended = merge_heads(attended, batch_size)
+            mean += attended[:, :, :num_prompts].sum(dim=1)
+            out[:, part] = attended[:, :, num_prompts:]
+        return (None if shared is None else mean / num_windows), out
 
     @staticmethod
     @once_differentiable
-    def backward(ctx: Any, grad: Tensor) -> tuple:
-        qkv, bias, kinds = ctx.saved_tensors
-        _, count, heads, length, dims = qkv.shape
-        # Laid out as what the projection gave: (B, L, 3, heads, D).
-        grad_qkv = qkv.new_empty(count, length, 3, heads, dims).permute(2, 0, 3, 1, 4)
-        grad_bias = torch.zeros_like(bias)
-        windows = max(1, PIECE // bias[0].numel())
-        for start in range(0, count, windows):
-            part = slice(start, start + windows)
-            kind = None if kinds is None else kinds[part]
-            q, k, v = qkv[:, part].unbind(0)
-            q = q * ctx.scale
+    def backward(ctx: Any, grad_mean: Tensor | None, grad: Tensor) -> tuple:
+        shared, qkv, bias, kinds = ctx.saved_tensors
+        batch_size, num_windows = qkv.shape[:2]
+        num_heads = bias.shape[1]
+        grad_qkv, grad_bias = torch.empty_like(qkv), torch.zeros_like(bias)
+        grad_shared = None if shared is None else torch.zeros_like(shared)
+        if grad_mean is not None:
+            grad_mean = grad_mean / num_windows
+        for part in _pieces(qkv, bias):
+            q, k, v = joined = _to_heads(shared, qkv[:, part], 3, num_heads)
+            q *= ctx.scale
+            (grads,) = _to_heads(grad_mean, grad[:, part], 1, num_heads)
+            kind = _kinds_of(part, kinds, batch_size)
             weights = attention_weights(q, k, _pick(bias, kind))
-            grad_qkv[2, part] = weights.transpose(-2, -1) @ grad[part]
-            grad_scores = grad[part] @ v.transpose(-2, -1)
+            grad_scores = grads @ v.transpose(-2, -1)
             grad_scores -= (grad_scores * weights).sum(dim=-1, keepdim=True)
             grad_scores *= weights
             if kind is None:
                 grad_bias += grad_scores.sum(dim=0, keepdim=True)
             else:
                 grad_bias.index_add_(0, kind, grad_scores)
-            grad_qkv[0, part] = (grad_scores @ k).mul_(ctx.scale)
-            grad_qkv[1, part] = grad_scores.transpose(-2, -1) @ q
-        return grad_qkv, grad_bias, None, None
+            grad_q = (grad_scores @ k).mul_(ctx.scale)
+            torch.matmul(grad_scores.transpose(-2, -1), q, out=k)
+            torch.matmul(weights.transpose(-2, -1), grads, out=v)
+            q.copy_(grad_q)
+            _add_from_heads(joined, grad_shared, grad_qkv[:, part])
+        return grad_shared, grad_qkv, grad_bias, None, None
 
 
-def pieces(x: Tensor, width: int) -> list[slice]:
-    """How to cut a tensor for layers that act on each of its rows alone.
-
-    In inference on CPUs a few rows at a time are faster, and need less memory:
-    intermediate results, several times as wide as the input, stay in the
-    cache. Elsewhere all rows are taken at once.
+def _to_heads(
+    shared: Tensor | None, windows: Tensor, parts: int, num_heads: int
+) -> Tensor:
+    """Put what is shared in front of each window, laid out for matrix products.
 
     Args:
-        x: (B, L, ...).
-        width: Numbers that the largest intermediate result holds for a row of
-            an image.
+        shared: (B, P, parts * C), or None.
+        windows: (B, n, N, parts * C).
+        parts: How many tensors lie side by side, such as queries, keys and values.
+        num_heads: Number of heads.
 
     Returns:
-        Slices of the L rows.
+        New tensor of shape (parts, B * n, heads, P + N, C / heads).
     """
-    if x.device.type != 'cpu' or torch.is_grad_enabled() or is_traced():
-        return [slice(None)]
-    rows = max(1, PIECE // (x.shape[0] * width))
-    return [slice(start, start + rows) for start in range(0, x.shape[1], rows)]
+    num_prompts = 0 if shared is None else shared.shape[1]
+    views = windows.unflatten(-1, (parts, num_heads, -1)).permute(3, 0, 1, 4, 2, 5)
+    *outer, length, dims = views.shape
+    joined = windows.new_empty(*outer, num_prompts + length, dims)
+    joined[..., num_prompts:, :] = views
+    if shared is not None:
+        prompts = shared.unflatten(-1, (parts, num_heads, -1)).permute(2, 0, 3, 1, 4)
+        joined[..., :num_prompts, :] = prompts.unsqueeze(2)
+    return joined.flatten(1, 2)
 
 
-def join(parts: list[Tensor]) -> Tensor:
-    """Put what became of :func:`pieces` together again, along the rows."""
-    return parts[0] if len(parts) == 1 else torch.cat(parts, dim=1)
+def _add_from_heads(joined: Tensor, shared: Tensor | None, windows: Tensor) -> None:
+    """Undo :func:`_to_heads`: fill ``windows``, and add to ``shared``, in place."""
+    parts, _, num_heads, _, dims = joined.shape
+    joined = joined.unflatten(1, windows.shape[:2])
+    num_prompts = 0 if shared is None else shared.shape[1]
+    views = windows.unflatten(-1, (parts, num_heads, dims))
+    views.copy_(joined[..., num_prompts:, :].permute(1, 2, 4, 0, 3, 5))
+    if shared is not None:
+        of_prompts = joined[..., :num_prompts, :].sum(dim=2).permute(1, 3, 0, 2, 4)
+        shared.unflatten(-1, (parts, num_heads, dims)).add_(of_prompts)
 
 
-def is_traced() -> bool:
-    """Whether torch.compile, export or a jit trace records what is done."""
-    compiler = getattr(torch, 'compiler', None)
-    is_compiling = getattr(compiler, 'is_compiling', None)
-    if is_compiling is not None and is_compiling():
-        return True
-    return torch.jit.is_tracing()
+def _pieces(qkv: Tensor, bias: Tensor) -> list[slice]:
+    """Slices of the windows (B, nW, N, 3C) that fit in the cache."""
+    return slices(qkv.shape[1], qkv.shape[0] * bias[0].numel())
+
+
+def _kinds_of(part: slice, kinds: Tensor | None, batch_size: int) -> Tensor | None:
+    """Kinds of some windows of each image, image by image."""
+    return None if kinds is None else kinds[part].repeat(batch_size)

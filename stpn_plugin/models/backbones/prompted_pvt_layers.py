@@ -14,7 +14,7 @@ names and their initialisation stay mmdet's.
 
 from __future__ import annotations
 
-from typing import Iterable
+from typing import Callable, Iterable
 
 import torch
 import torch.nn.functional as F
@@ -26,6 +26,7 @@ from mmdet.models.backbones.pvt import (
 from mmdet.models.layers import PatchEmbed, nchw_to_nlc, nlc_to_nchw
 from torch import Tensor, nn
 
+from .pieces import is_autocast, pieces
 from .promptable import PatchAttention
 from .prompted_block import PromptedBlock
 
@@ -47,7 +48,10 @@ def convolve_constant(conv: nn.Conv2d, x: Tensor) -> Tensor:
 
 
 def convolve(
-    layers: Iterable[nn.Module], tokens: Tensor, hw_shape: tuple[int, int]
+    layers: Iterable[nn.Module],
+    tokens: Tensor,
+    hw_shape: tuple[int, int],
+    on_maps: Callable[[Tensor], Tensor] | None = None,
 ) -> tuple[Tensor, tuple[int, int]]:
     """Run convolutions, and elementwise layers among them, on prompted tokens.
 
@@ -61,18 +65,23 @@ def convolve(
         layers: Layers from maps (B, C, H, W) to maps (B, C', H', W').
         tokens: (B, P + H * W, C).
         hw_shape: (H, W) of the patches.
+        on_maps: What all the layers do to maps. Defaults to one after the other.
 
     Returns:
         Tokens (B, P + H' * W', C') and (H', W').
     """
     num_prompts = tokens.shape[1] - hw_shape[0] * hw_shape[1]
-    maps = nlc_to_nchw(tokens[:, num_prompts:], hw_shape)
+    layers = list(layers)
     prompts = tokens[:, :num_prompts].transpose(1, 2)
-    for layer in layers:
-        maps = layer(maps)
-        if num_prompts:
-            is_conv = isinstance(layer, nn.Conv2d)
-            prompts = convolve_constant(layer, prompts) if is_conv else layer(prompts)
+    for layer in layers if num_prompts else []:
+        is_conv = isinstance(layer, nn.Conv2d)
+        prompts = convolve_constant(layer, prompts) if is_conv else layer(prompts)
+    maps = nlc_to_nchw(tokens[:, num_prompts:], hw_shape)
+    if on_maps is not None:
+        maps = on_maps(maps)
+    else:
+        for layer in layers:
+            maps = layer(maps)
     hw_shape = (maps.shape[2], maps.shape[3])
     patches = nchw_to_nlc(maps)
     if num_prompts:
@@ -183,8 +192,42 @@ class PromptedMixFFN(nn.Module):
 
     def forward(self, tokens: Tensor, hw_shape: tuple[int, int]) -> Tensor:
         """Tokens (B, P + H * W, C) in, the same shape out."""
-        out, _ = convolve(self.layers, tokens, hw_shape)
+        out, _ = convolve(self.layers, tokens, hw_shape, self._on_maps)
         return self.dropout_layer(out)
+
+    def _on_maps(self, maps: Tensor) -> Tensor:
+        """Run the layers on maps, the hidden ones a few channels at a time."""
+        first, *depthwise, act, drop, last, _ = self.layers
+        width = maps.shape[0] * maps.shape[2] * maps.shape[3]
+        parts = pieces(maps, first.out_channels, width)
+        if len(parts) == 1 or is_autocast(maps):
+            return self.layers(maps)
+        hidden = maps.new_empty(len(maps), first.out_channels, *maps.shape[2:])
+        for part in parts:
+            some = _convolve_channels(first, maps, part)
+            for conv in depthwise:
+                some = _convolve_channels(conv, some, part)
+            hidden[:, part] = drop(act(some))
+        return drop(last(hidden))
+
+
+def _convolve_channels(conv: nn.Conv2d, maps: Tensor, part: slice) -> Tensor:
+    """Some of a convolution's output channels.
+
+    Args:
+        conv: A convolution; if it is depth-wise, the maps have just those channels.
+        maps: (B, C, H, W).
+        part: The output channels.
+
+    Returns:
+        Maps (B, number of channels, H', W').
+    """
+    weight = conv.weight[part]
+    groups = 1 if conv.groups == 1 else len(weight)
+    bias = None if conv.bias is None else conv.bias[part]
+    return F.conv2d(
+        maps, weight, bias, conv.stride, conv.padding, conv.dilation, groups
+    )
 
 
 class PromptedPVTLayer(PromptedBlock):

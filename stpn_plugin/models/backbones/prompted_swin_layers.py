@@ -24,7 +24,15 @@ from mmdet.models.backbones.swin import (
 from mmengine.model import ModuleList
 from torch import Tensor, nn
 
-from .attention import attend, attention_weights, is_traced, join, pieces
+from .attention import (
+    attend,
+    attend_in_training,
+    attention_weights,
+    merge_heads,
+    split_heads,
+)
+from .mlp import TokenMLP
+from .pieces import is_traced, pieces, trains_in_pieces
 from .promptable import PatchAttention
 from .prompted_block import PromptedBlock
 
@@ -116,23 +124,6 @@ class PromptedWindowMSA(nn.Module):
         # torch's fused kernel wants them contiguous; padding may keep other strides
         return F.pad(bias, (num_prompts, 0, num_prompts, 0)).contiguous()
 
-    def queries_keys_values(self, shared: Tensor | None, windows: Tensor) -> Tensor:
-        """Project windows, and put the projected prompts in front of each.
-
-        Args:
-            shared: ``qkv`` of the prompts, (B, P, 3C), or None.
-            windows: (B, nW, N, C).
-
-        Returns:
-            Tensor of shape (3, B * nW, heads, P + N, C / heads).
-        """
-        qkv = self.qkv(windows)
-        if shared is not None:
-            shared = shared.unsqueeze(1).expand(-1, windows.shape[1], -1, -1)
-            qkv = torch.cat((shared, qkv), dim=2)
-        qkv = qkv.flatten(0, 1).unflatten(-1, (3, self.num_heads, -1))
-        return qkv.permute(2, 0, 3, 1, 4)
-
     def forward(
         self,
         shared: Tensor | None,
@@ -149,22 +140,31 @@ class PromptedWindowMSA(nn.Module):
             kinds: The kind of each window, (nW,), or None if all are of one.
 
         Returns:
-            What each prompt becomes in each window, before the output
-            projection, (B, nW, P, C) or None; and windows (B, nW, N, C).
+            What prompts become, before the output projection, the mean over the
+            windows, (B, P, C) or None; and windows (B, nW, N, C).
         """
-        qkv = self.queries_keys_values(shared, windows)
+        qkv = self.qkv(windows)
         drops = self.attn_drop.training and self.attn_drop.p > 0
-        dropout = self.attn_drop if drops else None
+        if self.fused_attention and not drops and trains_in_pieces(qkv):
+            mean, out = attend_in_training(shared, qkv, bias, kinds, self.scale)
+            return mean, self.project(out)
+        batch_size = windows.shape[0]
+        qkv = split_heads(shared, qkv, self.num_heads)
         if kinds is not None:
-            kinds = kinds.repeat(windows.shape[0])
+            kinds = kinds.repeat(batch_size)
+        dropout = self.attn_drop if drops else None
         out = attend(qkv, bias, kinds, self.scale, dropout, self.fused_attention)
-        out = out.transpose(1, 2).flatten(2)  # (B * nW, P + N, C)
-        out = out.unflatten(0, windows.shape[:2])
+        out = merge_heads(out, batch_size)
         if shared is None:
-            return None, self.proj_drop(self.proj(out))
+            return None, self.project(out)
         num_prompts = shared.shape[1]
-        patches = self.proj_drop(self.proj(out[:, :, num_prompts:]))
-        return out[:, :, :num_prompts], patches
+        mean = out[:, :, :num_prompts].mean(dim=1)
+        # Contiguous rows are what torch adds a bias to while it multiplies.
+        return mean, self.project(out[:, :, num_prompts:].contiguous())
+
+    def project(self, attended: Tensor) -> Tensor:
+        """The output projection."""
+        return self.proj_drop(self.proj(attended))
 
 
 class PromptedShiftWindowMSA(nn.Module):
@@ -191,29 +191,33 @@ class PromptedShiftWindowMSA(nn.Module):
             masks = masks[:1]
         self.register_buffer('masks', masks, persistent=False)
 
-    def windows(
+    def split(
         self, tokens: Tensor, hw_shape: tuple[int, int]
     ) -> tuple[Tensor | None, Tensor, tuple[int, int]]:
-        """Split tokens into prompts and shifted windows.
+        """Split tokens into prompts and a map of whole windows.
 
         Args:
             tokens: (B, P + H * W, C).
             hw_shape: (H, W) of the patches.
 
         Returns:
-            Prompts (B, P, C) or None, windows (B, nW, N, C) and the number of
+            Prompts (B, P, C) or None, the padded map (B, H', W', C) and the number of
             rows and columns of windows.
         """
         h, w = hw_shape
         num_prompts = tokens.shape[1] - h * w
         prompts = tokens[:, :num_prompts] if num_prompts else None
-        patches = tokens[:, num_prompts:].unflatten(1, hw_shape)
+        maps = tokens[:, num_prompts:].unflatten(1, hw_shape)
         size = self.window_size
         grid = (-(-h // size), -(-w // size))
-        patches = F.pad(patches, (0, 0, 0, grid[1] * size - w, 0, grid[0] * size - h))
+        maps = F.pad(maps, (0, 0, 0, grid[1] * size - w, 0, grid[0] * size - h))
+        return prompts, maps, grid
+
+    def windows(self, maps: Tensor, grid: tuple[int, int]) -> Tensor:
+        """Cut padded maps (B, H', W', C) into shifted windows (B, nW, N, C)."""
         if self.shift_size > 0:
-            patches = patches.roll((-self.shift_size, -self.shift_size), dims=(1, 2))
-        return prompts, window_partition(patches, grid, size), grid
+            maps = maps.roll((-self.shift_size, -self.shift_size), dims=(1, 2))
+        return window_partition(maps, grid, self.window_size)
 
     def maps(
         self, windows: Tensor, grid: tuple[int, int], hw_shape: tuple[int, int]
@@ -250,45 +254,79 @@ class PromptedShiftWindowMSA(nn.Module):
 
     def forward(self, tokens: Tensor, hw_shape: tuple[int, int]) -> Tensor:
         """Attend; tokens (B, P + H * W, C) in, the same shape out."""
-        prompts, windows, grid = self.windows(tokens, hw_shape)
-        num_prompts = 0 if prompts is None else prompts.shape[1]
+        prompts, maps, grid = self.split(tokens, hw_shape)
         shared = None if prompts is None else self.w_msa.qkv(prompts)
+        num_prompts = 0 if prompts is None else prompts.shape[1]
         bias, kinds = self.biases(num_prompts, grid)
 
-        width = 3 * tokens.shape[-1] * (num_prompts + windows.shape[2])
-        seen, attended = [], []
-        for part in pieces(windows, width):
-            part_kinds = None if kinds is None else kinds[part]
-            out, patches = self.w_msa(shared, windows[:, part], bias, part_kinds)
-            seen.append(out)
-            attended.append(patches)
-        patches = self.maps(join(attended), grid, hw_shape).flatten(1, 2)
+        width = self.window_size * maps.shape[2] * 3 * maps.shape[3]
+        parts = pieces(maps, grid[0], maps.shape[0] * width)
+        if len(parts) == 1:
+            mean, windows = self.w_msa(shared, self.windows(maps, grid), bias, kinds)
+            maps = self.maps(windows, grid, hw_shape)
+        else:
+            mean, maps = self._attend_by_rows(shared, maps, grid, bias, kinds, parts)
+            maps = maps[:, : hw_shape[0], : hw_shape[1]]
+        patches = maps.flatten(1, 2)
         if prompts is not None:
-            mean = join(seen).mean(dim=1)
-            prompts = self.w_msa.proj_drop(self.w_msa.proj(mean))
-            patches = torch.cat((prompts, patches), dim=1)
+            patches = torch.cat((self.w_msa.project(mean), patches), dim=1)
         return self.drop(patches)
+
+    def _attend_by_rows(
+        self,
+        shared: Tensor | None,
+        maps: Tensor,
+        grid: tuple[int, int],
+        bias: Tensor,
+        kinds: Tensor | None,
+        parts: Sequence[slice],
+    ) -> tuple[Tensor | None, Tensor]:
+        """Attend in a few rows of windows at a time.
+
+        Returns:
+            What prompts become, before the output projection, and padded maps.
+        """
+        size, shift, (rows, columns) = self.window_size, self.shift_size, grid
+        outs = torch.empty_like(maps)
+        total = None
+        for part in parts:
+            first, last = part.start, min(part.stop, rows)
+            lines = torch.arange(first * size, last * size, device=maps.device)
+            lines = (lines + shift) % maps.shape[1]
+            slab = maps.index_select(1, lines).roll(-shift, dims=2)
+            windows = window_partition(slab, (last - first, columns), size)
+            kind = None if kinds is None else kinds[first * columns : last * columns]
+            mean, windows = self.w_msa(shared, windows, bias, kind)
+            slab = window_reverse(windows, (last - first, columns), size)
+            outs.index_copy_(1, lines, slab.roll(shift, dims=2))
+            if mean is not None:
+                share = mean * ((last - first) / rows)
+                total = share if total is None else total + share
+        return total, outs
 
     def patch_attention(
         self, tokens: Tensor, hw_shape: tuple[int, int]
     ) -> PatchAttention:
         """What each patch pays to each prompt, of which there must be some."""
-        prompts, windows, grid = self.windows(tokens, hw_shape)
+        prompts, maps, grid = self.split(tokens, hw_shape)
         assert prompts is not None
+        windows = self.windows(maps, grid)
         num_prompts = prompts.shape[1]
-        q, k, _ = self.w_msa.queries_keys_values(self.w_msa.qkv(prompts), windows)
+        msa = self.w_msa
+        qkv = split_heads(msa.qkv(prompts), msa.qkv(windows), msa.num_heads)
         bias, kinds = self.biases(num_prompts, grid)
         if kinds is not None:
             bias = bias[kinds].repeat(windows.shape[0], 1, 1, 1)
-        weights = attention_weights(q * self.w_msa.scale, k, bias).mean(dim=1)
+        weights = attention_weights(qkv[0] * msa.scale, qkv[1], bias).mean(dim=1)
         weights = weights[:, num_prompts:, :num_prompts]  # (B * nW, N, P)
-        maps = self.maps(weights.unflatten(0, windows.shape[:2]), grid, hw_shape)
+        weights = weights.unflatten(0, windows.shape[:2])
+        maps = self.maps(weights, grid, hw_shape)
         uniform = num_prompts / (num_prompts + windows.shape[2])
         return PatchAttention(maps.permute(0, 3, 1, 2), uniform)
 
 
 class PromptedSwinBlock(PromptedBlock):
-    """A Swin block over prompted tokens; its FFN treats prompts as patches, too.
+    """A Swin block over prompted tokens; its MLP treats prompts as patches, too.
 
     Args:
         block: The built mmdet layer whose parameters are adopted.
@@ -297,14 +335,18 @@ class PromptedSwinBlock(PromptedBlock):
 
     def __init__(self, block: SwinBlock, fused_attention: bool) -> None:
         attn = PromptedShiftWindowMSA(block.attn, fused_attention)
-        super().__init__(block, attn, block.ffn, block.with_cp)
+        super().__init__(block, attn, TokenMLP(block.ffn), block.with_cp)
 
     def attend_and_mix(self, tokens: Tensor, hw_shape: tuple[int, int]) -> Tensor:
         """Attend, then mix channels, each beside a residual path."""
         tokens = self.attn(self.norm1(tokens), hw_shape) + tokens
-        width = self.ffn.feedforward_channels
-        parts = [tokens[:, part] for part in pieces(tokens, width)]
-        return join([self.ffn(self.norm2(part), identity=part) for part in parts])
+        width = tokens.shape[0] * self.ffn.hidden_dims
+        parts = pieces(tokens, tokens.shape[1], width)
+        if len(parts) == 1:
+            return tokens + self.ffn(self.norm2(tokens))
+        for part in parts:
+            tokens[:, part] += self.ffn(self.norm2(tokens[:, part]))
+        return tokens
 
 
 class PromptedPatchMerging(nn.Module):

@@ -1,0 +1,73 @@
+"""Working through large tensors a few rows at a time.
+
+Intermediate results of attention and of MLPs are several times as wide as what goes in.
+On a CPU they are best made a few rows at a time: so they stay in the cache, and need
+next to no memory.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+PIECE = 2**20
+"""Numbers in the largest intermediate result of a piece, see :func:`slices`: what fits
+in the cache of a core, and far below the size from which the C library fetches memory
+from the system anew at each allocation."""
+
+
+def slices(count: int, width: int) -> list[slice]:
+    """Cut rows into pieces.
+
+    Args:
+        count: Number of rows.
+        width: Numbers that the largest intermediate result holds for a row.
+
+    Returns:
+        Slices of the rows.
+    """
+    rows = max(1, PIECE // width)
+    return [slice(start, start + rows) for start in range(0, count, rows)]
+
+
+def pieces(x: Tensor, count: int, width: int) -> list[slice]:
+    """How to cut rows in inference, for layers that act on each alone.
+
+    In training, where intermediate results are kept anyway, on a GPU, and while a graph
+    is recorded all rows are taken at once.
+
+    Args:
+        x: What the rows are of.
+        count: Number of rows.
+        width: Numbers that the largest intermediate result holds for a row.
+
+    Returns:
+        Slices of the rows.
+    """
+    if x.device.type != 'cpu' or torch.is_grad_enabled() or is_traced():
+        return [slice(None)]
+    return slices(count, width)
+
+
+def trains_in_pieces(x: Tensor) -> bool:
+    """Whether layers that have a gradient in pieces are to use it.
+
+    Under autocast they are not: it chooses the types of torch's own layers.
+    """
+    return x.device.type == 'cpu' and torch.is_grad_enabled() and not is_traced()
+
+
+def is_autocast(x: Tensor) -> bool:
+    """Whether types are chosen by torch's autocast on a tensor's device."""
+    if x.device.type == 'cpu':
+        return torch.is_autocast_cpu_enabled()
+    return torch.is_autocast_enabled()
+
+
+def is_traced() -> bool:
+    """Whether torch.compile, export or a jit trace records what is done."""
+    compiler = getattr(torch, 'compiler', None)
+    is_compiling = getattr(compiler, 'is_compiling', None)
+    if is_compiling is not None and is_compiling():
+        return True
+    return torch.jit.is_tracing()
