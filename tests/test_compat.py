@@ -566,6 +566,97 @@ def test_boxes_are_cropped() -> None:
     assert after == 'fine'
 
 
+TRACKS = """
+import contextlib, io
+import numpy as np
+import torch
+from mmtrack.evaluation import MOTChallengeMetrics, SOTMetric
+
+for name in ('bool', 'float', 'int'):
+    if name not in vars(np):
+        setattr(np, name, getattr(__builtins__, name, __builtins__[name]))
+samples = []
+for video, length in ((0, 3), (1, 5)):
+    for frame in range(length):
+        box = [4.0 * frame, 8.0, 4.0 * frame + 20, 40.0]
+        instance = dict(instance_id=1, bbox=box, mot_conf=1, category_id=1)
+        instance.update(visibility=1.0, visible=True)
+        found = dict(
+            instances_id=torch.tensor([frame // 2]),
+            bboxes=torch.tensor([box]),
+            scores=torch.tensor([0.9]),
+        )
+        samples.append(
+            dict(
+                frame_id=frame,
+                video_id=video,
+                video_length=length,
+                img_path=f'{video}/img1/{frame}.jpg',
+                ori_shape=(60, 80),
+                instances=[instance],
+                pred_track_instances=found,
+            )
+        )
+counts = []
+for size in (1, 4):
+    mot, sot = MOTChallengeMetrics(metric=['CLEAR']), SOTMetric()
+    for metric in (mot, sot):
+        for i in range(0, len(samples), size):
+            metric.process({}, samples[i : i + size])
+    frames = [len(video['frame_ids']) for video in sot.results]
+    with contextlib.redirect_stdout(io.StringIO()):
+        counts.append((int(mot.evaluate()['motchallenge-metric/TP']), frames))
+if counts[1] != (8, [3, 5]):
+    raise ValueError(f'{counts[0]} and {counts[1]}')
+"""
+
+
+@pytest.mark.slow
+def test_tracks_are_scored_in_batches() -> None:
+    before, after = outcomes(TRACKS, 'score_all_frames_of_a_batch')
+    assert before.startswith('(8, [3, 5]) and (')
+    assert after == 'fine'
+
+
+VIDEO_MASKS = """
+import contextlib, io
+import numpy as np
+import torch
+from mmtrack.evaluation import YouTubeVISMetric
+from pycocotools.mask import encode
+
+if 'float' not in vars(np):
+    np.float = float
+metric = YouTubeVISMetric()
+metric.dataset_meta = dict(CLASSES=('a', 'b'))
+mask = torch.zeros(1, 16, 16, dtype=torch.bool)
+mask[:, 2:9, 2:9] = True
+for _ in range(2):
+    rle = encode(np.asfortranarray(mask[0].numpy().astype(np.uint8)))
+    box = [2.0, 2.0, 9.0, 9.0]
+    found = dict(
+        instances_id=torch.tensor([0]),
+        bboxes=torch.tensor([box]),
+        labels=torch.tensor([0]),
+        scores=torch.tensor([0.9]),
+        masks=mask,
+    )
+    instance = dict(instance_id=1, bbox=box, bbox_label=0, mask=rle)
+    sample = dict(frame_id=0, video_length=1, video_id=1, img_id=1, ori_shape=(16, 16))
+    sample.update(instances=[instance], pred_track_instances=found)
+    metric.process({}, [sample])
+    with contextlib.redirect_stdout(io.StringIO()):
+        metric.evaluate(1)
+"""
+
+
+@pytest.mark.slow
+def test_video_masks_are_scored_again() -> None:
+    before, after = outcomes(VIDEO_MASKS, 'score_video_masks_again')
+    assert before == "'images'"
+    assert after == 'fine'
+
+
 def test_stock_mot_configs_test_on_files_of_pedestrians(tmp_path: Path) -> None:
     root = write_tiny_mot(tmp_path, num_frames=2)
     dataset = MOTChallengeDataset(

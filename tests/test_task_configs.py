@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -155,6 +156,52 @@ def test_segmentors_train_and_are_scored(
     runner.train()
     assert (tmp_path / 'epoch_1.pth').exists()
     assert 'youtube_vis/segm_mAP' in runner.test()
+
+
+@pytest.mark.slow
+def test_tracks_have_the_same_scores_in_batches(tmp_path: Path) -> None:
+    """Of three frames and of four; the first batch of four has frames of both."""
+    root = write_tiny_mot(tmp_path / 'data', num_frames=3)
+    metrics = []
+    for batch_size in (1, 4):
+        cfg = tiny_config(
+            'mot/stpn-sort_faster-rcnn_swin-t_fpn_mot17halfval.py', root, tmp_path
+        )
+        cfg.train_cfg = None
+        cfg.optim_wrapper = None
+        cfg.model.tracker.obj_score_thr = 0.0
+        cfg.model.detector.test_cfg.rcnn.score_thr = 0.0
+        cfg.test_dataloader.batch_size = batch_size
+        metrics.append(build_runner(cfg).test())
+    assert metrics[0]['motchallenge-metric/FP'] > 0
+    assert metrics[1] == pytest.approx(metrics[0], abs=1e-5)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize('name', [MASKTRACK, MIN_VIS])
+def test_masks_are_the_same_in_batches(name: str, tmp_path: Path) -> None:
+    root = write_tiny_vis(tmp_path / 'data', num_frames=3)
+    found = []
+    for batch_size in (1, 4):
+        cfg = tiny_config(name, root, tmp_path / str(batch_size))
+        cfg.test_evaluator.outfile_prefix = str(tmp_path / f'found_{batch_size}')
+        cfg.test_dataloader.update(batch_size=batch_size, batch_sampler=None)
+        build_runner(cfg).test()
+        found.append(json.loads((tmp_path / f'found_{batch_size}.json').read_text()))
+    assert {track['video_id'] for track in found[0]} == {1, 2}
+    for one, other in zip(*found):
+        assert one.pop('score') == pytest.approx(other.pop('score'), abs=1e-5)
+        assert one == other
+
+
+@pytest.mark.slow
+def test_masks_are_scored_in_every_validation(tmp_path: Path) -> None:
+    root = write_tiny_vis(tmp_path / 'data', num_frames=3)
+    cfg = tiny_config(MASKTRACK, root, tmp_path)
+    cfg.val_evaluator = dict(type='YouTubeVISMetric', metric='youtube_vis_ap')
+    runner = build_runner(cfg)
+    runner.model.init_weights()
+    assert runner.val_loop.run() == runner.val_loop.run()
 
 
 def test_settings_of_min_vis() -> None:

@@ -46,22 +46,6 @@ def preprocess_each(preprocessor: nn.Module, data: Batch) -> list[Batch]:
     ]
 
 
-def same_video_runs(memories: Sequence[Any]) -> list[list[int]]:
-    """Indices of consecutive frames of one video each.
-
-    Args:
-        memories: :class:`SupportMemory` of each frame. Those of one video
-            share their ``task_state``.
-    """
-    runs: list[list[int]] = []
-    for i, memory in enumerate(memories):
-        if i and memory.task_state is memories[i - 1].task_state:
-            runs[-1].append(i)
-        else:
-            runs.append([i])
-    return runs
-
-
 def predict_by_size(
     predict: Callable[[list[int], dict[str, Tensor], SampleList], SampleList],
     frames: Sequence[Batch],

@@ -22,7 +22,6 @@ from .batches import (
     Batch,
     predict_by_size,
     preprocess_each,
-    same_video_runs,
     split_inputs,
 )
 from .prompted import concatenate, prompted
@@ -287,14 +286,12 @@ class VideoPrompting(FreezingMixin, BaseModel):
             chosen = [memories[i] for i in picks]
             return self.predict_with(chosen, inputs, samples, *args, **kwargs)
 
-        if self.frames_at_once and not self.task_state:
+        if self.frames_at_once:
             return predict_by_size(predict, frames)
-        runs = same_video_runs(memories) if self.frames_at_once else None
         results: SampleList = []
-        for picks in runs or ([i] for i in range(len(frames))):
-            img = torch.cat([frames[i]['inputs']['img'] for i in picks])
-            samples = [frames[i]['data_samples'][0] for i in picks]
-            results += predict(picks, dict(img=img), samples)
+        for i, frame in enumerate(frames):
+            inputs = dict(img=frame['inputs']['img'])
+            results += predict([i], inputs, frame['data_samples'])
         return results
 
     def predict_with(

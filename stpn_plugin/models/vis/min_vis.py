@@ -49,6 +49,16 @@ def match_queries(embeddings: Tensor, previous: Tensor) -> Tensor:
     return torch.as_tensor(queries, device=embeddings.device)
 
 
+def is_whole_video(metas: Sequence[dict[str, Any]]) -> bool:
+    """Whether frames are all those of one video.
+
+    Args:
+        metas: Meta information of the frames: ``frame_id`` and ``video_length``.
+    """
+    ids = [meta.get('frame_id') for meta in metas]
+    return ids == list(range(len(ids))) and metas[0].get('video_length') == len(ids)
+
+
 @MODELS.register_module()
 class MinVISHead(Mask2FormerHead):
     """Mask2Former's head for images, which also tells the query embeddings.
@@ -184,8 +194,10 @@ class MinVIS(Mask2Former):
     """Minimal video instance segmentation.
 
     An image model (:class:`MinVISHead`) segments every frame; its queries are
-    matched from frame to frame. Frames come in order: all of a video at once
-    (mmtrack's ``EntireVideoBatchSampler``) or a few at a time.
+    matched from frame to frame. With all frames of a video at once (mmtrack's
+    ``EntireVideoBatchSampler``) its tracks are chosen by the whole video.
+    Otherwise frames come in order, in batches of any size, and each knows of
+    those before it.
 
     Source: Huang et al., "MinVIS: A Minimal Video Instance Segmentation
     Framework without Video-based Training", NeurIPS 2022.
@@ -250,17 +262,14 @@ class MinVIS(Mask2Former):
             RuntimeError: A video does not start with its frame 0.
         """
         feats = self.backbone(inputs['img'][:, 0])
-        starts = [
-            i
-            for i, sample in enumerate(data_samples)
-            if i == 0 or sample.metainfo['frame_id'] == 0
-        ]
-        for start, end in zip(starts, [*starts[1:], len(data_samples)]):
-            samples = data_samples[start:end]
+        metas = [sample.metainfo for sample in data_samples]
+        step = len(metas) if is_whole_video(metas) else 1
+        for start in range(0, len(metas), step):
+            samples = data_samples[start : start + step]
             found, self.tracks = self.track_head.track(
-                [level[start:end] for level in feats],
+                [level[start : start + step] for level in feats],
                 samples,
-                self._tracks_before(samples[0].metainfo),
+                self._tracks_before(metas[start]),
                 rescale,
             )
             for sample, instances in zip(samples, found):

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from typing import Any, Sequence
+
+import torch
 from mmtrack.models.vis import Mask2Former, MaskTrackRCNN
 from mmtrack.registry import MODELS
+from mmtrack.utils import SampleList
 
 from ..prompting import VideoPrompting
-from .min_vis import MinVIS
+from ..prompting.batches import Batch
+from .min_vis import MinVIS, is_whole_video
 
 
 @MODELS.register_module()
@@ -28,13 +33,31 @@ class STPNMask2Former(VideoPrompting, Mask2Former):
     """Mask2Former for videos with a prompted backbone.
 
     All frames of a clip get the prompts of its video. It is tested on whole
-    videos, with mmtrack's ``EntireVideoBatchSampler``.
+    videos, with mmtrack's ``EntireVideoBatchSampler``; parts of a video are refused.
 
     Source: Cheng et al., "Mask2Former for Video Instance Segmentation",
     arXiv 2112.10764.
     """
 
     frames_at_once = True
+
+    def predict_frames(
+        self, frames: Sequence[Batch], *args: Any, **kwargs: Any
+    ) -> SampleList:
+        """Segment a whole video.
+
+        Raises:
+            ValueError: The frames are not those of one whole video.
+        """
+        metas = [frame['data_samples'][0].metainfo for frame in frames]
+        if not is_whole_video(metas):
+            ids = [meta.get('frame_id') for meta in metas]
+            raise ValueError(
+                'STPNMask2Former segments whole videos in one go, and got the frames '
+                f'{ids} of a video of {metas[0].get("video_length")}: use '
+                'batch_sampler=dict(type="EntireVideoBatchSampler") in testing'
+            )
+        return super().predict_frames(frames, *args, **kwargs)
 
 
 @MODELS.register_module()
@@ -47,3 +70,17 @@ class STPNMinVIS(VideoPrompting, MinVIS):
     """
 
     task_state = ('tracks',)
+
+    def predict_frames(
+        self,
+        frames: Sequence[Batch],
+        memories: Sequence[Any],
+        *args: Any,
+        **kwargs: Any,
+    ) -> SampleList:
+        """Segment a whole video at once, other frames one after the other."""
+        samples = [frame['data_samples'][0] for frame in frames]
+        if not is_whole_video([sample.metainfo for sample in samples]):
+            return super().predict_frames(frames, memories, *args, **kwargs)
+        img = torch.cat([frame['inputs']['img'] for frame in frames])
+        return self.predict_with(memories, dict(img=img), samples, *args, **kwargs)

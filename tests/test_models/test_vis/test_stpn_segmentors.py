@@ -228,8 +228,39 @@ def test_online_min_vis_ends_with_the_tracks_of_the_whole_video() -> None:
     assert torch.equal(last.instances_id, whole.instances_id)
     for name in ('masks', 'labels'):
         assert torch.equal(last[name], whole[name])
+    for result in offline:  # the whole video chose the tracks of each of its frames
+        assert torch.equal(result.pred_track_instances.scores, whole.scores)
+    assert not torch.equal(online[0].pred_track_instances.scores, whole.scores)
+    data = video(4)
+    in_pairs = []
+    for i in (0, 2):
+        inputs = {key: value[i : i + 2] for key, value in data['inputs'].items()}
+        pair = dict(inputs=inputs, data_samples=data['data_samples'][i : i + 2])
+        in_pairs += predict(model, pair)
+    for result, expected in zip(in_pairs, online):
+        one, other = result.pred_track_instances, expected.pred_track_instances
+        torch.testing.assert_close(one.scores, other.scores)
+        assert torch.equal(one.masks, other.masks)
     with pytest.raises(RuntimeError, match='frame 1 of video 9 arrived before frame 0'):
         model.predict(
             tiny_models.inputs(num_refs=None),
             tiny_models.samples(frame_id=1, video_id=9),
         )
+
+
+def test_mask2former_wants_whole_videos() -> None:
+    model = build(mask2former())
+    data = video(3)
+    part = dict(
+        inputs={key: value[:2] for key, value in data['inputs'].items()},
+        data_samples=data['data_samples'][:2],
+    )
+    with pytest.raises(ValueError, match=r'got the frames \[0, 1\] of a video of 3'):
+        predict(model, part)
+    two = [video(1), video(1, seed=1)]
+    together = dict(
+        inputs={k: two[0]['inputs'][k] + two[1]['inputs'][k] for k in two[0]['inputs']},
+        data_samples=two[0]['data_samples'] + two[1]['data_samples'],
+    )
+    with pytest.raises(ValueError, match='EntireVideoBatchSampler'):
+        predict(model, together)
