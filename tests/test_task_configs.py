@@ -7,10 +7,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 from mmengine.config import Config
 from mmengine.optim import build_optim_wrapper
 from mmtrack.registry import MODELS
 
+from stpn_plugin.apis import VideoDetector
 from stpn_plugin.engine import build_runner
 from tests.support import tiny_models
 from tests.support.tiny_tasks import write_tiny_mot, write_tiny_vis
@@ -202,6 +204,35 @@ def test_masks_are_scored_in_every_validation(tmp_path: Path) -> None:
     runner = build_runner(cfg)
     runner.model.init_weights()
     assert runner.val_loop.run() == runner.val_loop.run()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize('name', [MASK2FORMER, MIN_VIS])
+def test_whole_videos_as_in_a_test_run(
+    name: str, vis_root: Path, tmp_path: Path
+) -> None:
+    cfg = tiny_config(name, vis_root, tmp_path)
+    runner = build_runner(cfg)
+    batch = next(iter(runner.test_dataloader))
+    with torch.no_grad():
+        expected = runner.model.eval().test_step(batch)
+    torch.save(dict(state_dict=runner.model.state_dict()), tmp_path / 'weights.pth')
+
+    detector = VideoDetector(cfg, str(tmp_path / 'weights.pth'), 'cpu')
+    folder = Path(expected[0].img_path).parent
+    results = list(detector.detect_video(folder, batch_size=2))
+    assert len(results) == len(expected) == 4
+    for result, wanted in zip(results, expected):
+        found, sought = result.pred_track_instances, wanted.pred_track_instances
+        torch.testing.assert_close(found.scores, sought.scores)
+        assert torch.equal(found.masks, sought.masks)
+        assert torch.equal(found.instances_id, sought.instances_id)
+    if name == MASK2FORMER:
+        with pytest.raises(TypeError, match='cannot segment online; use detect_video'):
+            detector.stream()
+    else:
+        (first,) = folder.glob('000000.*')
+        assert len(detector.stream().push(str(first)).pred_track_instances) == 10
 
 
 def test_settings_of_min_vis() -> None:

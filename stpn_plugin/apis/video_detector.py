@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import itertools
 import os
+import sys
 import threading
 from contextlib import contextmanager
 from typing import (
@@ -71,8 +72,7 @@ class VideoDetector:
 
     Raises:
         FileNotFoundError: The config does not exist.
-        TypeError: The config's model is none of this package's, or one that
-            takes whole videos in one go.
+        TypeError: The config's model is none of this package's.
         ValueError: The checkpoint does not fit the model, the model has heads for
             another number of classes, or the installed mmcv's operators do not
             compute in the precision of ``amp``.
@@ -98,11 +98,6 @@ class VideoDetector:
         model = entry(cfg, 'model')
         with scope_of(cfg):
             self.model = MODELS.build(model)
-            if isinstance(self.model, STPNMask2Former):
-                raise TypeError(
-                    'STPNMask2Former segments a whole video in one go, so it takes '
-                    'data sets only: use tools/test.py, or STPNMinVIS'
-                )
             if not isinstance(self.model, (SingleFrameDetector, VideoPrompting)):
                 raise TypeError(
                     f'VideoDetector runs the models of this package, not '
@@ -119,6 +114,8 @@ class VideoDetector:
             self.classes = checkpoint_classes(content) or self.classes
         check_num_classes(self.model, self.classes)
         self._dataset = dataset
+        batch_sampler = cfg.test_dataloader.get('batch_sampler') or {}
+        self._whole_videos = _name(batch_sampler) == 'EntireVideoBatchSampler'
         self.model.to(self.device).eval()
         self._lock = threading.Lock()
 
@@ -136,13 +133,14 @@ class VideoDetector:
         (``test_with_fix_stride``), or past frames alone (``PastSupport``). For
         the first two the video is read twice, once for support frames and
         once to detect. Never more than the support frames and one batch of
-        frames are kept.
+        frames are kept; all frames are one batch where the config tests whole
+        videos in one go (``EntireVideoBatchSampler``).
 
         Args:
             video: A video file, folder or glob pattern of images, or any
                 iterable that starts anew each time it is iterated, over images
                 (H, W, 3), BGR, uint8, or image files.
-            batch_size: Frames in one forward pass.
+            batch_size: Frames in one forward pass, unless it takes all of them.
             num_support_frames: Number of support frames that are spread over
                 the video. Defaults to ``num_ref_imgs`` of the config's test
                 dataset.
@@ -193,8 +191,14 @@ class VideoDetector:
                 ``PastSupport()``.
 
         Raises:
-            TypeError: The model is STPNSelsa, which needs the whole video.
+            TypeError: The model is STPNSelsa or STPNMask2Former, which need the
+                whole video.
         """
+        if isinstance(self.model, STPNMask2Former):
+            raise TypeError(
+                'STPNMask2Former segments a whole video in one go, so it cannot '
+                'segment online; use detect_video, or STPNMinVIS'
+            )
         if isinstance(self.model, STPNSelsa):
             raise TypeError(
                 'STPNSelsa takes its references from the whole video, so it cannot '
@@ -278,13 +282,17 @@ class VideoDetector:
                     video, sampler['frame_range'], sampler.get('stride', 1)
                 )
         memory = self._open_video()
-        for batch in _batches(enumerate(read_frames(video)), batch_size):
+        size = sys.maxsize if self._whole_videos else batch_size
+        for batch in _batches(enumerate(read_frames(video)), size):
             memories = []
             batches = []
+            length = None if support is None else support.length
+            if self._whole_videos:
+                length = len(batch)
             for frame_id, frame in batch:
-                frames, frame_ids, length = [frame], [frame_id], None
+                frames, frame_ids = [frame], [frame_id]
                 if support is not None:
-                    joining, length = support.joining(frame_id), support.length
+                    joining = support.joining(frame_id)
                     frames += joining.frames
                     frame_ids += joining.frame_ids
                 packed = self._pack(frames, frame_ids, length)
@@ -519,5 +527,6 @@ def _frame_pipeline(transforms: Sequence[dict[str, Any]]) -> tuple[Compose, bool
     return Compose([broadcast, *rest]), to_float32
 
 
-def _name(transform: dict[str, Any]) -> str:
-    return transform['type'].split('.')[-1]
+def _name(part: dict[str, Any]) -> str:
+    """Name of a config's part, without the scope."""
+    return str(part.get('type')).split('.')[-1]
