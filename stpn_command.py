@@ -22,6 +22,13 @@ COMMANDS = {
     'check': 'check',
     'convert ilsvrc-vid': 'convert_ilsvrc_vid',
     'convert ilsvrc-det': 'convert_ilsvrc_det',
+    'convert cvat-video': 'convert_cvat_video',
+    'convert label-studio-video': 'convert_label_studio_video',
+    'convert mot': 'convert_mot',
+    'convert visdrone': 'convert_visdrone',
+    'convert youtube-vis': 'convert_youtube_vis',
+    'convert yolo': 'convert_yolo',
+    'convert coco': 'convert_coco',
     'convert-checkpoint': 'convert_checkpoint',
     'publish': 'publish',
     'report': 'report',
@@ -70,7 +77,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 2
     print('usage: stpn COMMAND ...\n')
     for name in listed:
-        print(f'  {name:20} {summary(COMMANDS[name])}')
+        print(f'  {name:26} {summary(COMMANDS[name])}')
     print('\nstpn COMMAND --help tells the options of a command.')
     return 0
 

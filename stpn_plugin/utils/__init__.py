@@ -8,6 +8,7 @@ from .files import (
     refuse_overwriting_input,
     same_file,
     whole_binary,
+    whole_folder,
     whole_path,
     whole_text,
 )
@@ -33,6 +34,7 @@ __all__ = [
     'same_file',
     'text_table',
     'whole_binary',
+    'whole_folder',
     'whole_path',
     'whole_text',
     'write_json',

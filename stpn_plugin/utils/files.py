@@ -15,6 +15,7 @@ import errno
 import os
 import os.path as osp
 import secrets
+import shutil
 import stat
 from typing import BinaryIO, Iterator, TextIO, Union
 
@@ -205,3 +206,31 @@ def refuse_overwriting_input(source: PathLike, output: PathLike) -> None:
             f'the output {os.fspath(output)} is the input {os.fspath(source)} itself: '
             'give it another name'
         )
+
+
+@contextlib.contextmanager
+def whole_folder(path: PathLike) -> Iterator[str]:
+    """Fill a new folder, whole or not at all.
+
+    Args:
+        path: Path of the folder, which does not exist.
+
+    Yields:
+        The folder to write to.
+
+    Raises:
+        OSError: The folder exists, or cannot be written.
+    """
+    target = os.path.abspath(os.fspath(path))
+    if osp.lexists(target):
+        raise FileExistsError(f'{path} exists')
+    parent, name = osp.split(target)
+    os.makedirs(parent, exist_ok=True)
+    temporary = osp.join(parent, f'.{name[:40]}.{secrets.token_hex(4)}.part')
+    os.mkdir(temporary)
+    try:
+        yield temporary
+        os.rename(temporary, target)
+    except BaseException:
+        shutil.rmtree(temporary, ignore_errors=True)
+        raise

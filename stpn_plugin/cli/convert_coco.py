@@ -1,0 +1,18 @@
+"""Convert still images of COCO, to train on beside videos.
+
+The exit status is 1 if what was written has faults.
+"""
+
+from __future__ import annotations
+
+from ..datasets.converters.readers import read_coco
+from .command import Command
+from .converting_sets import SetOptions
+
+
+def run(options: SetOptions) -> int:
+    """Convert; returns the exit status."""
+    return options.convert(lambda: read_coco(options.source, options.images))
+
+
+main = Command(__doc__, SetOptions, run)

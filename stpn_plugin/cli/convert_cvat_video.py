@@ -1,0 +1,19 @@
+"""Convert tracks of CVAT ("CVAT for video 1.1") to CocoVID.
+
+The exit status is 1 if what was written has faults.
+"""
+
+from __future__ import annotations
+
+from ..datasets.converters.readers import read_cvat
+from .command import Command
+from .converting_sets import VideoSetOptions
+
+
+def run(options: VideoSetOptions) -> int:
+    """Convert; returns the exit status."""
+    options.extract()
+    return options.convert(lambda: read_cvat(options.source, options.frames))
+
+
+main = Command(__doc__, VideoSetOptions, run)

@@ -1,0 +1,18 @@
+"""Convert VisDrone-VID to CocoVID.
+
+The exit status is 1 if what was written has faults.
+"""
+
+from __future__ import annotations
+
+from ..datasets.converters.readers import read_visdrone
+from .command import Command
+from .converting_sets import SetOptions
+
+
+def run(options: SetOptions) -> int:
+    """Convert; returns the exit status."""
+    return options.convert(lambda: read_visdrone(options.source, options.images))
+
+
+main = Command(__doc__, SetOptions, run)

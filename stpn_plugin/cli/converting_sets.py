@@ -1,0 +1,143 @@
+"""What the converters of data sets of one's own share: options, and their meaning."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os.path as osp
+from dataclasses import dataclass
+from typing import Callable, Sequence
+
+import mmcv
+
+from ..apis import VideoFile
+from ..datasets.checks import find_faults
+from ..datasets.converters import Source, split_clips, write_clips
+from ..utils import ProgressBar, whole_folder
+from .command import BaseOptions, argument, option
+
+
+def fraction(text: str) -> float:
+    """A part of a whole, neither nothing nor all."""
+    value = float(text)
+    if not 0 < value < 1:
+        raise argparse.ArgumentTypeError(f'{text} is not between 0 and 1')
+    return value
+
+
+@dataclass
+class SetOptions(BaseOptions):
+    """What to convert, and how to divide it."""
+
+    source: str = argument('annotations: a file or folder, as the format has it')
+    output: str = option(
+        'CocoVID file to write',
+        flags=('-o', '--output'),
+        metavar='SET.json',
+        required=True,
+    )
+    images: str | None = option(
+        'folder of the images, to which file names are relative; the data_prefix of '
+        'the data set'
+    )
+    classes: list[str] | None = option(
+        'names of the classes, in the order of their labels, default: those of the '
+        'source; objects of others are left out',
+        metavar='NAME',
+    )
+    val_fraction: float | None = option(
+        'part of the videos for validation: writes SET_train.json and SET_val.json',
+        type=fraction,
+    )
+    seed: int = option('of the division', default=0)
+
+    def convert(self, read: Callable[[], Source]) -> int:
+        """Convert, print what was written, and check it.
+
+        Args:
+            read: Reads the source.
+
+        Returns:
+            The exit status, 1 if what was written has faults.
+
+        Raises:
+            ConversionError: The source is malformed, or holds nothing.
+            OSError: A file cannot be read or written.
+        """
+        clips, categories = read()
+        classes = self.classes or categories
+        parts = {self.output: clips}
+        if self.val_fraction is not None:
+            stem, suffix = osp.splitext(self.output)
+            halves = split_clips(clips, self.val_fraction, self.seed)
+            parts = dict(zip((f'{stem}_train{suffix}', f'{stem}_val{suffix}'), halves))
+        status = 0
+        for path, some in parts.items():
+            print(write_clips(path, some, classes))
+            with open(path, encoding='utf-8') as file:
+                faults = list(find_faults(json.load(file), path, some[0].is_video))
+            for fault in faults:
+                print(f'{fault.video or ""} {fault.image or ""}: {fault.text}')
+            print(f'{len(faults)} faults; stpn check {path} looks at the images, too\n')
+            status = max(status, int(bool(faults)))
+        return status
+
+
+@dataclass
+class VideoSetOptions(SetOptions):
+    """The same for formats that go with video files."""
+
+    videos: list[str] | None = option(
+        'video files whose frames are to be extracted to --images first, each into a '
+        'folder of its name; a folder that is there stays as it is',
+        metavar='FILE',
+    )
+
+    @property
+    def frames(self) -> str:
+        """Folder of the frames.
+
+        Raises:
+            ValueError: None is given.
+        """
+        if self.images is None:
+            raise ValueError('this format needs --images, the folder of the frames')
+        return self.images
+
+    def extract(self) -> None:
+        """Extract the frames of the videos.
+
+        Raises:
+            VideoError: A video cannot be read.
+            OSError: A frame cannot be written.
+        """
+        extract_frames(self.videos or (), self.frames)
+
+
+def extract_frames(videos: Sequence[str], images: str) -> None:
+    """Write the frames of videos as JPEG files ``images/VIDEO/000000.jpg``.
+
+    Args:
+        videos: Video files.
+        images: Folder to write to. A video whose folder is there is left out: the
+            folder gets its name when all frames are written.
+
+    Raises:
+        VideoError: A video cannot be read.
+        OSError: A frame cannot be written.
+    """
+    for path in videos:
+        name = osp.splitext(osp.basename(path))[0]
+        folder = osp.join(images, name)
+        if osp.isdir(folder):
+            print(f'{folder} is there already; the frames of {path} are not extracted')
+            continue
+        video = VideoFile(path)
+        with whole_folder(folder) as temporary, ProgressBar(
+            total=video.length, desc=name, unit='frame'
+        ) as progress:
+            for number, image in enumerate(video):
+                file = osp.join(temporary, f'{number:06d}.jpg')
+                if not mmcv.imwrite(image, file):
+                    raise OSError(f'{file} cannot be written')
+                progress.update()
