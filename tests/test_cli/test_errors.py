@@ -363,7 +363,7 @@ def test_options_are_typed() -> None:
     assert options == Options(debug=False, loud=False, number=3)
 
 
-@pytest.mark.parametrize('words', ['trian', 'convert coco', 'trian --help'])
+@pytest.mark.parametrize('words', ['trian', 'convert cocos', 'trian --help'])
 def test_no_such_command(words: str, capsys: pytest.CaptureFixture) -> None:
     assert stpn_command.main(words.split()) == 2
     shown = capsys.readouterr().err
