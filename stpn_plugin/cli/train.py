@@ -21,7 +21,7 @@ BASE_BATCH_SIZE = 8
 class Options(RunOptions):
     """How to train."""
 
-    amp: bool = flag('train with automatic mixed precision')
+    amp: bool = flag('train with automatic mixed precision, on a CPU in bfloat16')
     auto_scale_lr: bool = flag(
         'scale the learning rate linearly with the number of images per iteration, '
         'over all processes'
@@ -46,7 +46,7 @@ def prepare_cfg(options: Options) -> Config:
     Raises:
         FileNotFoundError: If the config or the checkpoint is missing.
         OSError: If the work dir cannot be written.
-        ValueError: If ``--amp`` does not fit the config or the device.
+        ValueError: If ``--amp`` does not fit the config.
     """
     cfg = prepare_common_cfg(options)
     if options.amp:
@@ -69,18 +69,19 @@ def prepare_cfg(options: Options) -> Config:
 
 def _enable_amp(cfg: Config) -> None:
     """Switch the optimizer wrapper to mixed precision."""
-    if get_device() == 'cpu':
-        raise ValueError('--amp needs a GPU and none was found.')
+    amp = 'CPUAmpOptimWrapper' if get_device() == 'cpu' else 'AmpOptimWrapper'
     wrapper = cfg.optim_wrapper.get('type', 'OptimWrapper')
-    if wrapper == 'AmpOptimWrapper':
-        return
-    if wrapper != 'OptimWrapper':
+    if wrapper not in ('OptimWrapper', 'AmpOptimWrapper'):
         raise ValueError(
-            '--amp replaces optim_wrapper.type "OptimWrapper", '
+            '--amp replaces optim_wrapper.type "OptimWrapper" or "AmpOptimWrapper", '
             f'the config has "{wrapper}".'
         )
-    cfg.optim_wrapper.type = 'AmpOptimWrapper'
-    cfg.optim_wrapper.setdefault('loss_scale', 'dynamic')
+    cfg.optim_wrapper.type = amp
+    if amp == 'AmpOptimWrapper':
+        cfg.optim_wrapper.setdefault('loss_scale', 'dynamic')
+    else:
+        for key in ('loss_scale', 'dtype'):
+            cfg.optim_wrapper.pop(key, None)
 
 
 def run(options: Options) -> None:

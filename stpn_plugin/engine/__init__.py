@@ -1,5 +1,6 @@
 """The runner and its hooks."""
 
+from .cpu_amp import CPUAmpOptimWrapper
 from .hooks import (
     ClassCheckHook,
     FitWeightsHook,
@@ -9,6 +10,7 @@ from .hooks import (
 from .video_runner import VideoRunner, build_runner
 
 __all__ = [
+    'CPUAmpOptimWrapper',
     'ClassCheckHook',
     'FitWeightsHook',
     'RunSummaryHook',

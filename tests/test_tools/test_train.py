@@ -113,8 +113,6 @@ def test_what_is_resumed(config: Path, trained: Path, tmp_path: Path) -> None:
 def test_what_needs_a_gpu(config: Path) -> None:
     with pytest.raises(ValueError, match='--launcher slurm needs GPUs'):
         train_cfg(config, '--launcher', 'slurm')
-    with pytest.raises(ValueError, match='--amp needs a GPU'):
-        train_cfg(config, '--amp')
 
 
 @pytest.mark.gpu
@@ -122,8 +120,29 @@ def test_amp(config: Path, tmp_path: Path) -> None:
     args = (config, '--amp', '--work-dir', tmp_path)
     assert train_cfg(*args).optim_wrapper.type == 'AmpOptimWrapper'
     run_tool('train.py', *args)
+
+
+def test_amp_of_a_wrapper_that_it_does_not_know(config: Path) -> None:
     with pytest.raises(ValueError, match='OtherWrapper'):
-        train_cfg(*args, '--cfg-options', 'optim_wrapper.type=OtherWrapper')
+        train_cfg(config, '--amp', '--cfg-options', 'optim_wrapper.type=OtherWrapper')
+
+
+def test_amp_on_a_cpu(
+    config: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(train, 'get_device', lambda: 'cpu')
+    fp16 = ['optim_wrapper.type=AmpOptimWrapper', 'optim_wrapper.loss_scale=512']
+    for changed in ([], fp16):
+        cfg = train_cfg(config, '--amp', '--cfg-options', 'train_cfg=None', *changed)
+        assert cfg.optim_wrapper.type == 'CPUAmpOptimWrapper'
+        assert 'loss_scale' not in cfg.optim_wrapper
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(torch.cuda.is_available(), reason='it trains on the CPU')
+def test_amp_trains_on_a_cpu(config: Path, tmp_path: Path) -> None:
+    run_tool('train.py', config, '--amp', '--work-dir', tmp_path)
+    assert last_metrics(tmp_path)['coco/bbox_mAP_50'] > 0.3
 
 
 def test_missing_files(config: Path) -> None:
