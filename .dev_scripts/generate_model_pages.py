@@ -1,6 +1,6 @@
 """Write the tables of the model pages, the metafiles and the model index.
 
-Sources are the configs under configs/vid, whose leading comment tells what they are,
+Sources are the configs of all tasks, whose leading comment tells what they are,
 and models.yml beside this script. In a page only the tables are replaced, which stand
 between markers:
 
@@ -24,8 +24,7 @@ from mmengine.config import Config
 
 ROOT = Path(__file__).resolve().parents[1]
 SOURCE = ROOT / '.dev_scripts/models.yml'
-CONFIGS = 'configs/vid'
-SUFFIX = '_imagenetvid'
+CONFIGS = 'configs'
 GENERATED = '# Written by .dev_scripts/generate_model_pages.py.\n'
 
 BACKBONES = {f'_swin-{size.lower()}_': f'Swin-{size}' for size in 'TSBL'}
@@ -38,7 +37,18 @@ PROMPTS = {
     'DeepPromptPredictor': 'deep',
     'LearnedPrompts': 'learned',
 }
+# Trackers and segmentors, by the type of the model.
+METHODS = {
+    'STPNByteTrack': 'ByteTrack',
+    'STPNDeepSORT': 'DeepSORT',
+    'STPNStrongSORT': 'StrongSORT',
+    'STPNQDTrack': 'QDTrack',
+    'STPNMaskTrackRCNN': 'MaskTrack R-CNN',
+    'STPNMask2Former': 'Mask2Former',
+    'STPNMinVIS': 'MinVIS',
+}
 DETECTORS = {
+    'MaskRCNN': 'Mask R-CNN',
     'FasterRCNN': 'Faster R-CNN',
     'RetinaNet': 'RetinaNet',
     'DeformableDETR': 'Deformable DETR',
@@ -49,7 +59,7 @@ class Model:
     """A config, and what the source says of it.
 
     Args:
-        folder: Folder of the config below ``configs/vid``.
+        folder: Folder of the config below ``configs``.
         name: Name of the config without ``.py``.
         facts: Its entry in ``models.yml``.
     """
@@ -71,9 +81,18 @@ class Model:
         return ' '.join(lines)
 
     @property
-    def epochs(self) -> int:
-        """Epochs of training."""
-        return self.cfg.train_cfg.max_epochs
+    def schedule(self) -> dict[str, int]:
+        """Epochs or iterations of training; nothing if it is for testing."""
+        loop = self.cfg.get('train_cfg') or {}
+        names = dict(max_epochs='Epochs', max_iters='Iterations')
+        return {names[key]: loop[key] for key in names if key in loop}
+
+    @property
+    def method(self) -> str | None:
+        """Name of the tracker or segmentor."""
+        if self.cfg.model.type == 'STPNDeepSORT' and 'reid' not in self.cfg.model:
+            return 'SORT'
+        return METHODS.get(self.cfg.model.type)
 
     @property
     def backbone(self) -> str:
@@ -90,8 +109,11 @@ class Model:
     @property
     def architecture(self) -> list[str]:
         """Its parts, as metafiles name them."""
-        detector = self.cfg.model.detector
         parts = ['Swin Transformer' if 'Swin' in self.backbone else 'PVTv2']
+        parts += [self.method] if self.method else []
+        detector = self.cfg.model.get('detector')
+        if detector is None:
+            return parts
         if detector.neck.type == 'FPN':
             parts.append('FPN')
         parts.append(DETECTORS[detector.type])
@@ -110,7 +132,7 @@ class Model:
             'Config': self.path,
             'Metadata': {
                 'Architecture': self.architecture,
-                'Epochs': self.epochs,
+                **self.schedule,
                 'Parameters': self.facts['parameters'],
             },
         }
@@ -129,14 +151,17 @@ class Model:
 
 def table(models: list[Model]) -> str:
     """The table of a model page."""
+    first = 'method' if models[0].method else 'backbone'
     rows = [
-        '| backbone | prompts | epochs | params (M) | config | what it is |',
+        f'| {first} | prompts | training | params (M) | config | what it is |',
         '| --- | --- | ---: | ---: | --- | --- |',
     ]
     for model in models:
         count = model.facts['parameters'] / 1e6
+        training = [f'{n:,} {unit.lower()}' for unit, n in model.schedule.items()]
         rows.append(
-            f'| {model.backbone} | {model.prompts} | {model.epochs} | {count:.2f} '
+            f'| {model.method or model.backbone} | {model.prompts} '
+            f'| {"".join(training) or "none"} | {count:.2f} '
             f'| [config]({Path(model.path).name}) | {model.comment} |'
         )
     return '\n'.join(rows)
@@ -178,14 +203,15 @@ def fill(page: str, marker: str, content: str) -> str:
     return filled
 
 
-def metafile(folder: str, collection: str, models: list[Model]) -> str:
+def metafile(folder: str, section: dict[str, Any], models: list[Model]) -> str:
     """The metafile of a folder."""
+    collection = section['collection']
     content = {
         'Collections': [
             {
                 'Name': collection,
                 'Metadata': {
-                    'Training Data': ['ImageNet VID', 'ImageNet DET'],
+                    'Training Data': section['data'],
                     'Training Techniques': ['AdamW'],
                     'Training Resources': '8 GPUs',
                     'Architecture': ['Swin Transformer', 'Prompts'],
@@ -213,7 +239,9 @@ def generate() -> dict[Path, str]:
     files: dict[Path, str] = {}
     for folder, section in source.items():
         path = ROOT / CONFIGS / folder
-        found = {config.stem for config in path.glob(f'*{SUFFIX}.py')}
+        # Those for data of one's own are no models.
+        found = {config.stem for config in path.glob('*.py')}
+        found = {name for name in found if not name.endswith('_custom')}
         wrong = found ^ set(section['models'])
         if wrong:
             raise ValueError(
@@ -225,7 +253,7 @@ def generate() -> dict[Path, str]:
         if '<!-- results -->' in text:
             text = fill(text, 'results', results_table(models))
         files[page] = text
-        files[path / 'metafile.yml'] = metafile(folder, section['collection'], models)
+        files[path / 'metafile.yml'] = metafile(folder, section, models)
     imports = ''.join(f'  - {CONFIGS}/{folder}/metafile.yml\n' for folder in source)
     files[ROOT / 'model-index.yml'] = f'{GENERATED}Import:\n{imports}'
     return files

@@ -18,8 +18,12 @@ from tests.support.commands import run_command
 from tests.support.packages import OFFLINE, run
 
 ROOT = Path(__file__).parents[1]
-FOLDER = ROOT / 'configs/vid'
-PAGES = {page.parent: page.read_text() for page in FOLDER.glob('*/README.md')}
+FOLDERS = [
+    ROOT / 'configs/mot',
+    ROOT / 'configs/vis',
+    *(ROOT / 'configs/vid').iterdir(),
+]
+PAGES = {folder: (folder / 'README.md').read_text() for folder in FOLDERS}
 
 RELEASED = 'stpn_faster-rcnn_swin-t_fpn_8xb1-9e_imagenetvid'
 
@@ -41,8 +45,9 @@ MODELS = load_models()
 
 
 def test_every_recipe_is_indexed() -> None:
-    recipes = {path.stem for path in FOLDER.glob('*/*_imagenetvid.py')}
-    assert set(MODELS) == recipes
+    recipes = {path.stem for folder in PAGES for path in folder.glob('*.py')}
+    own_data = {name for name in recipes if name.endswith('_custom')}
+    assert own_data and set(MODELS) == recipes - own_data
 
 
 @pytest.mark.slow
@@ -50,10 +55,12 @@ def test_every_recipe_is_indexed() -> None:
 def test_entry(name: str) -> None:
     model = MODELS[name]
     assert name == name.lower()  # mim turns what it is asked for to lower case
-    assert re.fullmatch(rf'configs/vid/\w+/{name}\.py', model['Config'])
+    assert re.fullmatch(rf'configs/(vid/\w+|mot|vis)/{name}\.py', model['Config'])
     assert (ROOT / model['Config']).is_file()
     cfg = Config.fromfile(ROOT / model['Config'])
-    assert model['Metadata']['Epochs'] == cfg.train_cfg.max_epochs
+    loop = cfg.get('train_cfg') or {}
+    assert model['Metadata'].get('Epochs') == loop.get('max_epochs')
+    assert model['Metadata'].get('Iterations') == loop.get('max_iters')
     # A result without weights could not be checked by anyone.
     assert ('Results' in model) == ('Weights' in model)
 
@@ -94,9 +101,9 @@ def test_a_stale_page_is_found(tmp_path: Path) -> None:
     assert 'differs: configs/vid/stpn/README.md' in done.stdout
     run_command(sys.executable, script, cwd=tmp_path)
     assert 'Known as' in (config.parent / 'README.md').read_text()
-    config.rename(config.with_name('new_imagenetvid.py'))
+    config.rename(config.with_name('new_recipe.py'))
     done = subprocess.run([sys.executable, script], capture_output=True, text=True)
-    assert done.returncode and 'new_imagenetvid' in done.stderr
+    assert done.returncode and 'new_recipe' in done.stderr
 
 
 @pytest.mark.parametrize('folder', list(PAGES), ids=lambda folder: folder.name)
@@ -115,6 +122,8 @@ def test_page_links(folder: Path) -> None:
         'stpn_faster-rcnn_swin-t_fpn_mixer_8xb1-9e_imagenetvid',
         'vpt-deep_faster-rcnn_swin-t_fpn_8xb1-9e_imagenetvid',
         'stpn-deep_faster-rcnn_swin-t_fpn_last-block_8xb1-3e_imagenetvid',
+        'stpn-qdtrack_faster-rcnn_swin-t_fpn_8xb2-4e_mot17halftrain_test-mot17halfval',
+        'stpn-minvis_swin-t_8xb4-6k_youtubevis2019',
     ],
 )
 def test_numbers_of_parameters(name: str) -> None:
