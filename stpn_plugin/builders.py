@@ -5,7 +5,7 @@ from __future__ import annotations
 import os.path as osp
 import pickle
 from contextlib import contextmanager
-from typing import Any, Iterator, NamedTuple, Tuple
+from typing import Any, Iterator, Mapping, NamedTuple, Tuple
 from urllib.error import URLError
 
 import torch
@@ -227,11 +227,13 @@ def take_weights(
         What was taken and what was not.
 
     Raises:
-        ValueError: If it is no checkpoint, or does not fit.
+        ValueError: If it is no checkpoint, has weights that are no finite numbers, or
+            does not fit.
     """
     if is_model_wrapper(model):
         model = model.module
     weights = _weights_of(checkpoint, name)
+    check_finite(weights, name)
     wanted = model.state_dict()
     other_shape = {
         key: (tuple(value.shape), tuple(wanted[key].shape))
@@ -274,6 +276,29 @@ def check_training_state(checkpoint: dict, name: str) -> None:
         raise ValueError(
             f'{name} holds weights but no training state, so training cannot '
             'resume from it. To start from its weights, set "load_from" instead.'
+        )
+
+
+def check_finite(weights: Mapping[str, Any], name: str) -> None:
+    """Raise a ValueError if weights are infinite or no numbers.
+
+    Args:
+        weights: A state dict.
+        name: What to call its checkpoint in the error.
+    """
+    bad = [
+        key
+        for key, value in weights.items()
+        if torch.is_tensor(value)
+        and value.is_floating_point()
+        and not bool(torch.isfinite(value).all())
+    ]
+    if bad:
+        shown = ', '.join(bad[:3]) + (', ...' if len(bad) > 3 else '')
+        raise ValueError(
+            f'{name} has weights that are no finite numbers, {len(bad)} of '
+            f'{len(weights)} ({shown}): its training has diverged. Use an earlier '
+            'checkpoint'
         )
 
 

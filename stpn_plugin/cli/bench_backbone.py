@@ -22,7 +22,7 @@ from mmdet.models.backbones.swin import SwinTransformer
 from torch import nn
 
 from ..models.backbones import STPNPyramidVisionTransformerV2, STPNSwinTransformer
-from ..utils import markdown_table
+from ..utils import end_with_parent, markdown_table
 from .command import BaseOptions, Command, flag, option
 from .values import device, positive
 
@@ -162,7 +162,7 @@ def run(options: Options) -> None:
     memory = {}
     context = multiprocessing.get_context('spawn')
     for side in sides:
-        with context.Pool(1) as pool:
+        with context.Pool(1, initializer=end_with_parent) as pool:
             memory[side] = pool.apply(peak_memory, (side, options))
 
     device = 'cpu' if options.device == 'cpu' else torch.cuda.get_device_name()

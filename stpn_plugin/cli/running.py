@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import os.path as osp
 from dataclasses import dataclass
+from datetime import timedelta
 
 import torch.distributed as torch_dist
 from mmengine.config import Config
@@ -14,6 +15,9 @@ from mmengine.logging import print_log
 from ..utils import check_writable
 from .command import option
 from .configs import ConfigOptions
+
+#: How long processes wait for each other, unless the config says it.
+TIMEOUT_SECONDS = 1800
 
 
 @dataclass
@@ -56,6 +60,8 @@ def prepare_common_cfg(options: RunOptions) -> Config:
     if cfg.launcher != 'none':
         # Through this folder metrics collect the results of all processes.
         check_writable(osp.join('.dist_test', 'results'))
+        cfg.setdefault('env_cfg', dict()).setdefault('dist_cfg', dict())
+        cfg.env_cfg.dist_cfg.setdefault('timeout', TIMEOUT_SECONDS)
     if cfg.launcher != 'none' and get_device() == 'cpu':
         _prepare_cpu_processes(cfg)
     return cfg
@@ -72,13 +78,13 @@ def _prepare_cpu_processes(cfg: Config) -> None:
             f'--launcher {cfg.launcher} needs GPUs and none was '
             'found. On CPU use tools/dist_*.sh.'
         )
-    cfg.setdefault('env_cfg', dict())
-    dist_cfg = cfg.env_cfg.setdefault('dist_cfg', dict())
+    dist_cfg = cfg.env_cfg.dist_cfg
     if dist_cfg.get('backend') != 'gloo':
         print_log('No GPU found: processes talk over gloo.', logger='current')
     dist_cfg.backend = 'gloo'
     if not torch_dist.is_initialized():
-        torch_dist.init_process_group('gloo')
+        timeout = timedelta(seconds=dist_cfg.timeout)
+        torch_dist.init_process_group('gloo', timeout=timeout)
     if cfg.get('model_wrapper_cfg') is None:
         cfg.model_wrapper_cfg = dict(
             type='MMDistributedDataParallel',

@@ -6,10 +6,9 @@ from dataclasses import dataclass
 
 from mmengine.config import Config
 from mmengine.device import get_device
-from mmengine.runner import find_latest_checkpoint
 
-from ..builders import check_training_state, entry, load_weights
-from ..engine import build_runner
+from ..builders import entry, load_weights
+from ..engine import build_runner, check_resumable, checkpoint_dir, find_checkpoint
 from .command import Command, flag, option
 from .running import RunOptions, check_exists, prepare_common_cfg
 
@@ -27,7 +26,7 @@ class Options(RunOptions):
         'over all processes'
     )
     resume: str | None = option(
-        'go on from this checkpoint, or from the latest one in the work dir',
+        'go on from this checkpoint, or from the newest whole one in the work dir',
         nargs='?',
         const='auto',
         metavar='CHECKPOINT',
@@ -46,7 +45,8 @@ def prepare_cfg(options: Options) -> Config:
     Raises:
         FileNotFoundError: If the config or the checkpoint is missing.
         OSError: If the work dir cannot be written.
-        ValueError: If ``--amp`` does not fit the config.
+        ValueError: If ``--amp`` does not fit the config, or no checkpoint of the work
+            dir will do for ``--resume``.
     """
     cfg = prepare_common_cfg(options)
     if options.amp:
@@ -56,9 +56,9 @@ def prepare_cfg(options: Options) -> Config:
         cfg.auto_scale_lr.setdefault('base_batch_size', BASE_BATCH_SIZE)
         cfg.auto_scale_lr.enable = True
     if options.resume is not None:
-        checkpoint = options.resume
+        checkpoint: str | None = options.resume
         if checkpoint == 'auto':
-            checkpoint = find_latest_checkpoint(cfg.work_dir)
+            checkpoint = find_checkpoint(checkpoint_dir(cfg), cfg.work_dir)
         # A job that is always started with --resume has nothing to resume at first.
         cfg.resume = checkpoint is not None
         cfg.load_from = checkpoint or cfg.get('load_from')
@@ -94,7 +94,7 @@ def run(options: Options) -> None:
         # Before the data sets are read; the runner loads it again, and tells.
         checkpoint = load_weights(runner.model, cfg.load_from, partly=not cfg.resume)
         if cfg.resume:
-            check_training_state(checkpoint, cfg.load_from)
+            check_resumable(checkpoint, cfg.load_from)
     runner.train()
 
 

@@ -1,9 +1,14 @@
 """The runner and its hooks."""
 
+from .checkpoints import check_resumable, checkpoint_dir, find_checkpoint
 from .cpu_amp import CPUAmpOptimWrapper
 from .hooks import (
     ClassCheckHook,
     FitWeightsHook,
+    FollowLauncherHook,
+    NonFiniteLossError,
+    NonFiniteLossHook,
+    ResumableCheckpointHook,
     RunSummaryHook,
     VideoVisualizationHook,
 )
@@ -13,8 +18,15 @@ __all__ = [
     'CPUAmpOptimWrapper',
     'ClassCheckHook',
     'FitWeightsHook',
+    'FollowLauncherHook',
+    'NonFiniteLossError',
+    'NonFiniteLossHook',
+    'ResumableCheckpointHook',
     'RunSummaryHook',
     'VideoRunner',
     'VideoVisualizationHook',
     'build_runner',
+    'check_resumable',
+    'checkpoint_dir',
+    'find_checkpoint',
 ]

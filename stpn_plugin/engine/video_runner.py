@@ -10,10 +10,18 @@ from mmengine.logging import MMLogger
 from mmengine.registry import RUNNERS
 from mmengine.runner import Runner
 from mmtrack.utils import register_all_modules
+from torch import nn
 
 from ..evaluation import VideoEvaluator, as_list
 from .console import quiet_console
-from .hooks import FitWeightsHook, RunSummaryHook, with_class_check
+from .hooks import (
+    FitWeightsHook,
+    FollowLauncherHook,
+    NonFiniteLossHook,
+    ResumableCheckpointHook,
+    RunSummaryHook,
+    with_class_check,
+)
 
 
 @RUNNERS.register_module()
@@ -37,6 +45,19 @@ class VideoRunner(Runner):
         logger = super().build_logger(*args, **kwargs)
         quiet_console(logger)
         return logger
+
+    def train(self) -> nn.Module:
+        """Train, and leave the process's handling of signals as it was.
+
+        Returns:
+            The model.
+        """
+        try:
+            return super().train()
+        finally:
+            for hook in self.hooks:
+                if isinstance(hook, ResumableCheckpointHook):
+                    hook.signals.release()
 
     def build_evaluator(self, evaluator: dict | list | Evaluator) -> Evaluator:
         """Build an evaluator.
@@ -66,11 +87,15 @@ def build_runner(cfg: Config) -> Runner:
     """
     register_all_modules(init_default_scope=False)
     cfg.custom_hooks = with_class_check(cfg.get('custom_hooks'))
+    checkpoint = (cfg.get('default_hooks') or {}).get('checkpoint') or {}
+    if checkpoint.get('type') == 'CheckpointHook':  # a config of another package
+        checkpoint['type'] = 'mmtrack.ResumableCheckpointHook'
     if 'runner_type' in cfg:
         runner = RUNNERS.build(cfg)
     else:
         runner = VideoRunner.from_cfg(cfg)
-    if not any(isinstance(hook, FitWeightsHook) for hook in runner.hooks):
-        runner.register_hook(FitWeightsHook())  # a config of another package
+    for kind in (FitWeightsHook, NonFiniteLossHook, FollowLauncherHook):
+        if not any(isinstance(hook, kind) for hook in runner.hooks):
+            runner.register_hook(kind())  # a config of another package
     runner.register_hook(RunSummaryHook())
     return runner

@@ -6,6 +6,7 @@ from .files import (
     check_writable,
     leads_out,
     refuse_overwriting_input,
+    remove_unfinished,
     same_file,
     whole_binary,
     whole_folder,
@@ -13,6 +14,7 @@ from .files import (
     whole_text,
 )
 from .json_files import check_regular_file, read_json, write_json
+from .processes import end_with_parent
 from .progress import ProgressBar
 from .run_names import name_runs
 from .tables import markdown_table, number_columns, text_table
@@ -23,6 +25,7 @@ __all__ = [
     'category_ids',
     'check_regular_file',
     'check_writable',
+    'end_with_parent',
     'classes_in',
     'leads_out',
     'listed',
@@ -31,6 +34,7 @@ __all__ = [
     'number_columns',
     'read_json',
     'refuse_overwriting_input',
+    'remove_unfinished',
     'same_file',
     'text_table',
     'whole_binary',

@@ -12,6 +12,8 @@ import os
 import os.path as osp
 import re
 import tempfile
+import zipfile
+import zlib
 from typing import Any, BinaryIO, Callable
 from urllib.parse import urlparse
 
@@ -64,6 +66,34 @@ def load_checkpoint_file(
         with open(path, 'rb') as opened:
             return _load(opened, path, map_location)
     return _load(file, str(getattr(file, 'name', 'the file')), map_location)
+
+
+def check_whole(path: str) -> None:
+    """Compare a checkpoint with the checksums (CRC-32) that ``torch.save`` put into it.
+
+    Args:
+        path: Path of the file. The legacy format has no checksums.
+
+    Raises:
+        OSError: It cannot be read.
+        ValueError: It is not as it was written.
+    """
+    if osp.getsize(path) == 0:
+        raise ValueError(f'{path} is empty')
+    with open(path, 'rb') as file:
+        if file.read(2) != b'PK':
+            return
+        try:
+            with zipfile.ZipFile(file) as archive:
+                broken = archive.testzip()
+        except zipfile.BadZipFile as error:
+            raise ValueError(f'{path} is cut short: {error}') from error
+        except (NotImplementedError, RuntimeError, EOFError, zlib.error) as error:
+            raise ValueError(f'{path} is damaged: {error}') from error
+    if broken is not None:
+        raise ValueError(
+            f'{path} is damaged: {broken} in it does not have its checksum'
+        )
 
 
 def _load(file: BinaryIO, name: str, map_location: Any) -> Any:

@@ -14,6 +14,7 @@ import contextlib
 import errno
 import os
 import os.path as osp
+import re
 import secrets
 import shutil
 import stat
@@ -80,6 +81,7 @@ class WholeFile:
                     mode = stat.S_IMODE(os.stat(self._target).st_mode)
                     os.chmod(self.temporary, mode)
                 os.replace(self.temporary, self._target)
+                _sync_folder(osp.dirname(self._target))
         except BaseException:
             self.discard()
             raise
@@ -102,6 +104,37 @@ class WholeFile:
             yield
         except OSError as error:
             raise self.write_error(error) from error
+
+
+def _sync_folder(folder: str) -> None:
+    """Bring a name to the disk; that is left to the system where it cannot be asked."""
+    with contextlib.suppress(OSError):
+        handle = os.open(folder or '.', os.O_RDONLY)
+        try:
+            os.fsync(handle)
+        finally:
+            os.close(handle)
+
+
+def remove_unfinished(folder: PathLike, suffix: str) -> list[str]:
+    """Remove what a killed process left of files that it was writing.
+
+    Args:
+        folder: Folder of the files, to which nobody else writes.
+        suffix: Their ending, as ``'.pth'``.
+
+    Returns:
+        Paths of what was removed.
+    """
+    pattern = re.compile(rf'\..*\.[0-9a-f]{{8}}\.part{re.escape(suffix)}')
+    removed = []
+    for name in os.listdir(folder):
+        if pattern.fullmatch(name):
+            path = osp.join(folder, name)
+            with contextlib.suppress(FileNotFoundError):
+                os.remove(path)
+                removed.append(path)
+    return removed
 
 
 @contextlib.contextmanager

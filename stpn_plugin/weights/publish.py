@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from ..builders import check_finite
 from ..utils.files import refuse_overwriting_input
 from ..version import __version__
 from .checkpoint_file import read_checkpoint, write_checkpoint
@@ -26,10 +27,12 @@ def publish_checkpoint(source: str, target: str) -> str:
 
     Raises:
         FileNotFoundError: There is no such source.
-        ValueError: The source is no checkpoint, or is the target.
+        ValueError: The source is no checkpoint, has weights that are no finite
+            numbers, or is the target.
     """
     refuse_overwriting_input(source, target)
     checkpoint = read_checkpoint(source)
+    check_finite(checkpoint.weights, source)
     meta = {key: checkpoint.meta[key] for key in _KEPT_META if key in checkpoint.meta}
     meta['stpn_plugin_version'] = __version__
     return write_checkpoint(target, checkpoint.weights, meta, True, source)

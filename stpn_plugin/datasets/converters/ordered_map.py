@@ -6,6 +6,8 @@ from collections import deque
 from concurrent.futures import Future, ProcessPoolExecutor
 from typing import Any, Callable, Iterator, Sequence
 
+from ...utils import end_with_parent
+
 
 def ordered_map(
     function: Callable[[Any], Any], tasks: Sequence[Any], jobs: int
@@ -27,7 +29,7 @@ def ordered_map(
         yield from map(function, tasks)
         return
     pending: deque[Future] = deque()
-    with ProcessPoolExecutor(jobs) as pool:
+    with ProcessPoolExecutor(jobs, initializer=end_with_parent) as pool:
         try:
             for task in tasks:
                 pending.append(pool.submit(function, task))
