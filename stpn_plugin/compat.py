@@ -33,6 +33,7 @@ def apply() -> None:
     """Apply every adaptation that works by being applied at import."""
     restore_numpy_aliases()
     trust_mmengine_checkpoints()
+    shorten_refusals_of_torch()
     load_checkpoints_as_data()
     bind_cached_randomness()
     check_annotation_files()
@@ -184,6 +185,36 @@ def _method_of_history(owner: Any, name: Any) -> Any:
             'mmengine.logging.HistoryBuffer are trusted'
         )
     return getattr(HistoryBuffer, name)
+
+
+def shorten_refusals_of_torch() -> None:
+    """Keep what ``torch.load(weights_only=True)`` says of a file that it refuses short.
+
+    Symptom: a checkpoint with a name of 100,000 characters takes minutes to be refused:
+    torch looks through its own message, which has the name, in a time that grows with
+    the square of its length.
+
+    Versions: torch 2.6 to 2.14 (seen with 2.14.1), ``torch.load``.
+    """
+    if digit_version(torch.__version__) < digit_version('2.6'):
+        return
+    from torch._weights_only_unpickler import Unpickler
+
+    stock = Unpickler.load
+    if getattr(stock, 'is_brief', False):
+        return
+
+    def load(self: Unpickler) -> Any:
+        try:
+            return stock(self)
+        except pickle.UnpicklingError as error:
+            raise pickle.UnpicklingError(str(error)[:_LONGEST_REFUSAL]) from error
+
+    load.is_brief = True  # type: ignore[attr-defined]
+    Unpickler.load = load
+
+
+_LONGEST_REFUSAL = 2000
 
 
 def load_checkpoints_as_data() -> None:

@@ -28,6 +28,7 @@ from torch.utils.data import DataLoader
 
 from stpn_plugin import compat
 from stpn_plugin.utils import checkpoint_loading
+from tests.support.malicious import as_zip, call
 from tests.support.tiny_tasks import write_tiny_mot
 
 NUMPY = np.lib.NumpyVersion(np.__version__)
@@ -432,6 +433,15 @@ def test_mmengine_loads_checkpoints_as_data(tmp_path: Path) -> None:
 
 
 @needs_weights_only
+@pytest.mark.skipif(not WEIGHTS_ONLY, reason='torch says nothing of itself')
+def test_long_names_are_not_repeated(tmp_path: Path) -> None:
+    path = tmp_path / 'long.pth'
+    path.write_bytes(as_zip(call('a' * 10_000 + '.b')))
+    with pytest.raises(ValueError, match='long.pth') as raised:
+        checkpoint_loading.load_checkpoint_file(path)
+    assert len(str(raised.value)) < 5000
+
+
 def test_what_others_declare_stays(tmp_path: Path) -> None:
     """Some cure mmengine's checkpoints themselves, by numpy's own functions."""
     others: list[Any] = [np.ndarray, np.dtype, type(np.dtype('f8')), HistoryBuffer]

@@ -98,6 +98,9 @@ class KeyValues(DictAction):
             super().__call__(parser, namespace, values, *args)
         except (AssertionError, ValueError) as error:
             raise argparse.ArgumentError(self, str(error)) from error
+        except RecursionError as error:  # of brackets that do not match, for one
+            text = f'{" ".join(values):.100} cannot be read'
+            raise argparse.ArgumentError(self, text) from error
 
 
 class _Parser(argparse.ArgumentParser):

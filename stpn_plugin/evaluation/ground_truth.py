@@ -147,14 +147,19 @@ def _computed_motion_ious(
 ) -> np.ndarray:
     """Motion IoU of every annotation, (N, ), video by video."""
     try:
-        video_ids = np.array([image['video_id'] for image in images])
-        frame_ids = np.array([image['frame_id'] for image in images])
-        instance_ids = np.array([ann['instance_id'] for ann in annotations])
+        numbers: dict = {}  # ids may be text
+        video_ids = np.array(
+            [numbers.setdefault(image['video_id'], len(numbers)) for image in images]
+        )
+        frame_ids = np.array([image['frame_id'] for image in images], np.int64)
+        instance_ids = np.array([ann['instance_id'] for ann in annotations], np.int64)
     except KeyError as error:
         raise ValueError(
             f'{ann_file} lacks {error}: images need video_id and frame_id, '
             'annotations instance_id, to tell how fast an object moves'
         ) from error
+    except (ValueError, TypeError, OverflowError) as error:
+        raise ValueError(f'{ann_file} has ids that are none: {error}') from error
     motion_ious = np.zeros(len(annotations))
     if not len(annotations):
         return motion_ious

@@ -237,6 +237,8 @@ def _read_arrays(file: BinaryIO) -> dict[str, np.ndarray]:
     length = file.seek(0, io.SEEK_END)
     with zipfile.ZipFile(file) as archive:
         infos = archive.infolist()
+        if any(info.header_offset < 0 for info in infos):
+            raise ValueError('its members have no places')
         if any(info.compress_type != zipfile.ZIP_STORED for info in infos):
             raise ValueError('it is compressed')
         if sum(info.file_size for info in infos) > length:

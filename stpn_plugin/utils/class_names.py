@@ -30,7 +30,8 @@ def category_ids(
     classes = listed(classes)
     ids_of: dict[str, list[int]] = {}
     for category in categories:
-        ids_of.setdefault(category['name'], []).append(category['id'])
+        if isinstance(category['name'], str):
+            ids_of.setdefault(category['name'], []).append(category['id'])
     complaints = []
     unknown = [name for name in classes if name not in ids_of]
     if unknown:

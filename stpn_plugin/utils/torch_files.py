@@ -9,6 +9,7 @@ has not compared with the file.
 from __future__ import annotations
 
 import contextlib
+import errno
 import mmap
 import os
 import struct
@@ -89,6 +90,11 @@ def _read_zip(
             ).decode(root)
     except (zipfile.BadZipFile, NotImplementedError, RuntimeError, EOFError) as error:
         raise PickleError(f'its zip archive is broken: {error}') from error
+    except OSError as error:
+        if error.errno != errno.EINVAL:
+            raise
+        # Of a seek to where no file begins.
+        raise PickleError('its zip archive is broken: its places are none') from error
 
 
 def _members(archive: zipfile.ZipFile, length: int) -> dict[str, zipfile.ZipInfo]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os.path as osp
 import re
+import sys
 from glob import escape, glob
 from pathlib import Path
 from typing import Dict, Mapping, NamedTuple, Sequence, Tuple
@@ -14,6 +15,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 
+from ..utils import check_regular_file
 from .style import PALETTE, add_legend, styled
 
 # Counters, and times that say nothing new.
@@ -22,6 +24,7 @@ _RATES = {'lr', 'base_lr', 'momentum', 'weight_decay'}
 _EXACT = {*_RATES, 'memory'}  # nothing to smooth
 # Entries of a log by whether they come from validation, and step.
 _Entries = Dict[Tuple[bool, int], dict]
+_LAST_STEP = 2**53  # further ones are no longer told apart by floats
 _UNITS = {'time': 'time (s / iteration)', 'memory': 'memory (MB)'}
 
 
@@ -173,7 +176,8 @@ def _curves(entries: _Entries) -> dict[str, Curve]:
             undefined = is_metric and value == -1
             if key in _NO_CURVES or (is_metric and key == 'time') or undefined:
                 continue
-            if isinstance(value, (int, float)) and np.isfinite(value):
+            # Not `np.isfinite`: JSON has whole numbers that are larger than any float.
+            if isinstance(value, (int, float)) and abs(value) <= sys.float_info.max:
                 points.setdefault((key, is_metric), []).append((step, value))
     curves = {}
     for key, is_metric in sorted(points, key=_rank):
@@ -184,13 +188,22 @@ def _curves(entries: _Entries) -> dict[str, Curve]:
 
 def _read_entries(file: str) -> _Entries:
     entries: _Entries = {}
-    with open(file) as lines:
+    check_regular_file(file)
+    with open(file, encoding='utf-8', errors='replace') as lines:
         content = lines.read().splitlines()
     for number, line in enumerate(content, 1):
         try:
             entry = json.loads(line)
             step = int(entry['step'])
-        except (ValueError, KeyError, TypeError) as error:
+            if abs(step) > _LAST_STEP:
+                raise ValueError(f'step {step} is none')
+        except (
+            ValueError,
+            KeyError,
+            TypeError,
+            RecursionError,
+            OverflowError,
+        ) as error:
             if number == len(content):
                 break  # the run is being written, or was cut off
             raise ValueError(

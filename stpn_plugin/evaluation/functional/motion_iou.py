@@ -6,6 +6,8 @@ import os
 
 import numpy as np
 
+from ...utils.mat_files import MatError, read_mat
+
 
 def motion_iou(
     bboxes: np.ndarray,
@@ -89,18 +91,25 @@ def load_motion_iou_mat(path: str | os.PathLike) -> list[np.ndarray]:
         FileNotFoundError: If there is no such file.
         ValueError: If the file does not hold the table ``motion_iou``.
     """
-    from scipy.io import loadmat  # needed for this file only
-
     if not os.path.isfile(path):
         raise FileNotFoundError(f'motion IoU file {path} does not exist')
     try:
-        images = loadmat(path, variable_names=['motion_iou'])['motion_iou'].ravel()
-    except (KeyError, ValueError, TypeError) as error:
+        images = read_mat(path, 'motion_iou')
+    except MatError as error:
         raise ValueError(
-            f"{path} is no MATLAB file with a variable 'motion_iou'; the file of "
-            'the FGFA authors is called vid_groundtruth_motion_iou.mat'
+            f"{path} is no MATLAB file with a variable 'motion_iou': {error}. The file "
+            'of the FGFA authors is called vid_groundtruth_motion_iou.mat'
         ) from error
-    return [
-        np.array([np.ravel(cell)[0] if np.size(cell) else 0 for cell in cells], float)
-        for cells in map(np.ravel, images)
+    if not isinstance(images, list):
+        raise ValueError(f"{path}: its variable 'motion_iou' is no cell")
+    return [_first_numbers(cells) for cells in images]
+
+
+def _first_numbers(cells: np.ndarray | list) -> np.ndarray:
+    """The first number of each cell of an image, 0 where there is none."""
+    if isinstance(cells, np.ndarray):
+        return cells
+    flat = [
+        np.ravel(cell)[:1] if isinstance(cell, np.ndarray) else [] for cell in cells
     ]
+    return np.array([numbers[0] if len(numbers) else 0 for numbers in flat], float)
