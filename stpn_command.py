@@ -20,6 +20,7 @@ COMMANDS = {
     'eval': 'evaluate',
     'demo': 'demo',
     'check': 'check',
+    'init': 'init',
     'convert ilsvrc-vid': 'convert_ilsvrc_vid',
     'convert ilsvrc-det': 'convert_ilsvrc_det',
     'convert cvat-video': 'convert_cvat_video',

@@ -29,6 +29,7 @@ ARGUMENTS = {
     'eval': 'CONFIG FILE',
     'demo': 'FILE CONFIG FILE --out-csv found.csv',
     'check': 'FILE --config CONFIG',
+    'init': 'FILE',
     'convert ilsvrc-vid': '-i FILE -o out',
     'convert ilsvrc-det': '-i FILE -o out',
     'convert cvat-video': 'FILE --images images -o out.json',

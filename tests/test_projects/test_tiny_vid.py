@@ -11,7 +11,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 from mmcv import imread
+from mmengine.config import Config
 from mmengine.evaluator import BaseMetric
+from mmtrack.registry import DATASETS
 from pycocotools import mask as coco_mask
 
 from projects.tiny_vid import demo, scores, tasks
@@ -125,6 +127,30 @@ def test_annotations_of_other_tasks(root: Path, tmp_path: Path) -> None:
     assert set(kinds) == {v['name'] for v in vid['videos']} | {
         f'train/ILSVRC2015_VID_train_0000/ILSVRC2015_train_{i:08d}' for i in range(3)
     }
+
+
+def test_masks_of_training_samples(root: Path, tmp_path: Path) -> None:
+    """Whether a sample is flipped or not, its masks are where its boxes are."""
+    shutil.copytree(root, tmp_path / 'set')
+    list(convert_vid(str(tmp_path / 'set'), str(tmp_path / 'set/annotations')))
+    tasks.write_tasks(str(tmp_path / 'set'))
+    name = 'tiny_stpn-masktrack-rcnn_swin_fpn_1xb16-400_tinyvis.py'
+    cfg = Config.fromfile(f'{demo.ROOT}/projects/tiny_vid/configs/{name}')
+    (data,) = cfg.train_dataloader.dataset.datasets
+    data.data_root = str(tmp_path / 'set')
+    dataset = DATASETS.build(data)
+    flipped = set()
+    for _ in range(5):
+        for sample in dataset:
+            sample = sample['data_samples']
+            flipped.add(bool(sample.flip))
+            (box,), (mask,) = (
+                sample.gt_instances.bboxes,
+                sample.gt_instances.masks.masks,
+            )
+            x1, y1, x2, y2 = box.int().tolist()
+            assert mask[y1 : y2 + 1, max(x1 - 1, 0) : x2 + 1].sum() == mask.sum() > 0
+    assert flipped == {False, True}
 
 
 class Frames(BaseMetric):

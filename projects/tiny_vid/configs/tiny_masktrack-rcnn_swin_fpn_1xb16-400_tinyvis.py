@@ -26,7 +26,7 @@ load = [
         transforms=[
             dict(type='LoadImageFromFile'),
             dict(type='LoadTrackAnnotations', with_instance_id=True, with_mask=True),
-            dict(type='RandomFlip', prob=0.5),
+            dict(type='mmdet.RandomFlip', prob=0.5),  # flips masks, too
         ],
     )
 ]

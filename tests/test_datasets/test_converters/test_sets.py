@@ -395,7 +395,7 @@ def test_missing_frames_and_files(tmp_path: Path) -> None:
         read_cvat(str(tmp_path / 'task.xml'), str(tmp_path / 'images'))
     for read in (read_coco, read_youtube_vis):
         (tmp_path / 'x.json').write_text('[')
-        with pytest.raises(ConversionError, match='x.json is no JSON'):
+        with pytest.raises(ValueError, match='x.json is no JSON'):
             read(str(tmp_path / 'x.json'))
     for read in (read_mot, read_visdrone, read_yolo):
         with pytest.raises(ConversionError, match=str(tmp_path)):

@@ -1,6 +1,10 @@
 # What the configs of tracking and segmentation add to those of detection: annotations
 # of projects/tiny_vid/tasks.py, metrics, and parts of models.
-task_imports = ['stpn_plugin', 'projects.tiny_vid.frame_metrics']
+task_imports = [
+    'stpn_plugin',
+    'projects.tiny_vid.box_tracker',
+    'projects.tiny_vid.frame_metrics',
+]
 
 mot_data = dict(
     type='STPNMOTChallengeDataset',
@@ -85,7 +89,7 @@ track_head = dict(
     ),
 )
 mask_tracker = dict(
-    type='MaskTrackRCNNTracker',
+    type='BoxTracker',
     match_weights=dict(det_score=1.0, iou=2.0, det_label=10.0),
     num_frames_retain=20,
 )

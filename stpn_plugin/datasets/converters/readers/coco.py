@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
+from ....utils import read_json
 from ..clips import Clip, LabelledImage, LabelledObject, Source
 from ..report import ConversionError
-from .text import Fields, read_json
+from .text import Fields
 
 
 def read_coco(source: str, images: str | None = None) -> Source:
@@ -20,7 +21,7 @@ def read_coco(source: str, images: str | None = None) -> Source:
         The images.
 
     Raises:
-        ConversionError: The file is malformed, or has videos.
+        ValueError: The file is malformed, or has videos.
         OSError: It cannot be read.
     """
     content = Fields(source, 'the file', read_json(source))

@@ -7,10 +7,11 @@ import posixpath
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
+from ....utils import read_json
 from ..clips import Clip, LabelledImage, LabelledObject, Source
 from ..frames import list_frames
 from ..key_boxes import KeyBox, fill_in
-from .text import Fields, read_json
+from .text import Fields
 
 
 def read_label_studio(source: str, images: str) -> Source:
@@ -28,7 +29,7 @@ def read_label_studio(source: str, images: str) -> Source:
         The videos.
 
     Raises:
-        ConversionError: The file is malformed, or frames are missing.
+        ValueError: The file is malformed, or frames are missing.
         OSError: It cannot be read.
     """
     clips = []

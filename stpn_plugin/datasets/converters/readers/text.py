@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import json
 import os.path as osp
 import xml.etree.ElementTree as ET
 from glob import escape, glob
@@ -26,20 +25,6 @@ def files_of(source: str, suffix: str) -> list[str]:
     if not found:
         raise ConversionError(f'{source} has no files *{suffix}')
     return found
-
-
-def read_json(path: str) -> Any:
-    """Content of a JSON file.
-
-    Raises:
-        ConversionError: It is none.
-        OSError: It cannot be read.
-    """
-    try:
-        with open(path, encoding='utf-8') as file:
-            return json.load(file)
-    except (ValueError, RecursionError) as error:
-        raise ConversionError(f'{path} is no JSON file: {error}') from error
 
 
 def read_xml(path: str) -> ET.Element:

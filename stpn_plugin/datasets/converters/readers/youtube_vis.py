@@ -7,10 +7,11 @@ from typing import Any
 import numpy as np
 from pycocotools import mask as coco_mask
 
+from ....utils import read_json
 from ..clips import Clip, LabelledImage, LabelledObject, Source
 from ..report import ConversionError
 from .coco import read_categories
-from .text import Fields, read_json
+from .text import Fields
 
 
 def read_youtube_vis(source: str, images: str | None = None) -> Source:
@@ -24,7 +25,7 @@ def read_youtube_vis(source: str, images: str | None = None) -> Source:
         The videos, with masks.
 
     Raises:
-        ConversionError: The file is malformed.
+        ValueError: The file is malformed.
         OSError: It cannot be read.
     """
     content = Fields(source, 'the file', read_json(source))
