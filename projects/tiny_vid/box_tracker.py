@@ -1,6 +1,6 @@
 """MaskTrack R-CNN's tracker without appearance.
 
-A video of tiny_vid shows one object: nothing in it teaches the track head to tell objects
+A video of tiny_vid shows one object: nothing teaches the track head to tell objects
 apart, and its similarities, which nothing holds back, drown all the rest.
 """
 
