@@ -6,8 +6,12 @@ BIN := .venv/bin
 # Threads that spin while they wait take the processor from those they wait for.
 export OMP_WAIT_POLICY ?= PASSIVE
 
+# Where `make bench` measures, and more options of it.
+DEVICE ?= cpu
+BENCH ?=
+
 .DEFAULT_GOAL := help
-.PHONY: help setup demo demo-full test test-fast test-compiled mim lint clean
+.PHONY: help setup demo demo-full test test-fast test-compiled bench mim lint clean
 
 help:  ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-15s %s\n", $$1, $$2}' Makefile
@@ -30,6 +34,9 @@ test-fast: setup  ## run the tests that take no longer than a few seconds each
 test-compiled:  ## run the tests but the long ones with mmcv's compiled operators (Python 3.8 to 3.10)
 	@$(SETUP) --compiled
 	@if [ -d .venv-compiled ]; then .venv-compiled/bin/python -m pytest -m 'not slow and not gpu'; fi
+
+bench: setup  ## measure speed and memory (DEVICE=cuda for a GPU; BENCH='--quick' etc.)
+	$(BIN)/python tools/benchmarks/bench.py --device $(DEVICE) $(BENCH)
 
 mim: setup  ## create .venv-mim, where mim finds this package
 	@$(SETUP) --mim

@@ -42,6 +42,7 @@ COMMANDS = {
     'compare-prompts': 'compare_prompts',
     'browse': 'browse',
     'count': 'count',
+    'bench': 'bench',
     'bench-metric': 'bench_metric',
     'bench-backbone': 'bench_backbone',
 }

@@ -51,6 +51,7 @@ ARGUMENTS = {
     'compare-prompts': 'CONFIG FILE',
     'browse': 'CONFIG',
     'count': 'CONFIG',
+    'bench': '--parts metric --quick',
     'bench-metric': '--frames 9',
     'bench-backbone': '--repeats 1',
 }
@@ -248,6 +249,8 @@ def test_overrides_that_do_not_fit(one_line: Callable[[str], str]) -> None:
         ('test', '--eval', 'mAP'),
         ('train', '--launcher', 'mim'),
         ('convert ilsvrc-vid', '--jobs', 'all'),
+        ('bench', '--batches', '0'),
+        ('bench', '--parts', 'all'),
         ('bench-metric', '--videos', '-1'),
         ('bench-metric', '--boxes', '-1'),
         ('bench-backbone', '--size', '0 9'),

@@ -2,7 +2,8 @@ from __future__ import annotations
 
 import pytest
 
-from stpn_plugin.cli.bench_metric import main, make_dataset
+from stpn_plugin.benchmarks.motion_metric import make_dataset
+from stpn_plugin.cli.bench_metric import main
 
 
 def test_prints_size_time_and_memory(capsys: pytest.CaptureFixture) -> None:

@@ -43,8 +43,13 @@ def convolve_constant(conv: nn.Conv2d, x: Tensor) -> Tensor:
     Returns:
         Values (B, C', P).
     """
-    kernel = conv.weight.sum(dim=(2, 3)).unsqueeze(-1)
-    return F.conv1d(x, kernel, conv.bias, groups=conv.groups)
+    kernel = conv.weight.flatten(2)
+    if kernel.shape[2] > 1:
+        kernel = kernel.sum(dim=2, keepdim=True)
+    # Products, as torch convolves so few values of many groups one group at a time.
+    kernel = kernel[..., 0].unflatten(0, (conv.groups, -1))  # (groups, C' / g, C / g)
+    out = (kernel @ x.unflatten(1, (conv.groups, -1))).flatten(1, 2)
+    return out if conv.bias is None else out + conv.bias.unsqueeze(-1)
 
 
 def convolve(

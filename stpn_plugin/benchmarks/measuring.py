@@ -1,0 +1,241 @@
+"""Time and memory of several ways to do a thing, on any device.
+
+Sides of a comparison take turns in one process, so that what else the machine does
+falls on all of them: only ratios of medians are to be relied on. On a CPU that other
+programs use, too, processor time is the better measure, as waiting is not in it.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import platform
+import time
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from statistics import median
+from typing import Callable, Iterator, NamedTuple, Sequence
+
+import torch
+
+Run = Callable[[], object]
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What to measure with.
+
+    Attributes:
+        device: As torch names it.
+        dtypes: Floating point types, by torch's names; others than float32 are chosen
+            by autocast.
+        batches: Numbers of images.
+        threads: Of torch, on the CPU.
+        quick: Sizes so small that all ends in seconds and the figures mean nothing.
+    """
+
+    device: str = 'cpu'
+    dtypes: Sequence[str] = ('float32',)
+    batches: Sequence[int] = (1,)
+    threads: int = 1
+    quick: bool = False
+
+    @property
+    def on_cpu(self) -> bool:
+        """Whether the CPU computes."""
+        return torch.device(self.device).type == 'cpu'
+
+    def repeats(self, count: int) -> int:
+        """How often each side runs where ``count`` times are enough."""
+        return 1 if self.quick else count
+
+    @contextmanager
+    def precision(self, dtype: str) -> Iterator[None]:
+        """Context in which autocast chooses ``dtype``."""
+        enabled = dtype != 'float32'
+        kind = torch.device(self.device).type
+        with torch.autocast(kind, getattr(torch, dtype), enabled=enabled):
+            yield
+
+
+class Table(NamedTuple):
+    """A table of results.
+
+    Attributes:
+        title: What was measured.
+        rows: Cells; the first row is the head.
+        notes: What has to be known to read them.
+    """
+
+    title: str
+    rows: list[list[str]]
+    notes: str = ''
+
+
+class Cost(NamedTuple):
+    """What a run costs.
+
+    Attributes:
+        seconds: By the clock.
+        cpu_seconds: Of all threads of this process.
+        mib: Most memory beyond what was held before; None where it is unknown.
+    """
+
+    seconds: float
+    cpu_seconds: float
+    mib: float | None = None
+
+    def main(self, settings: Settings) -> float:
+        """The time that ratios are made of."""
+        return self.cpu_seconds if settings.on_cpu else self.seconds
+
+
+def synchronize(device: str) -> None:
+    """Wait until a device has done all that it was asked to."""
+    if torch.device(device).type == 'cuda':
+        torch.cuda.synchronize(device)
+
+
+def timed(run: Run, device: str) -> Cost:
+    """Time of one run."""
+    synchronize(device)
+    clock, cpu = time.perf_counter(), time.process_time()
+    run()
+    synchronize(device)
+    return Cost(time.perf_counter() - clock, time.process_time() - cpu)
+
+
+def peak_memory(run: Run, device: str) -> float | None:
+    """Most MiB that a run holds beyond what was held before.
+
+    On a CPU, Linux tells the most memory that the process had since it was last asked;
+    memory that the C library keeps for later is given back before. None where there is
+    no way to know.
+    """
+    if torch.device(device).type == 'cuda':
+        torch.cuda.reset_peak_memory_stats(device)
+        before = torch.cuda.memory_allocated(device)
+        run()
+        synchronize(device)
+        return (torch.cuda.max_memory_allocated(device) - before) / 2**20
+    try:
+        ctypes.CDLL(None).malloc_trim(0)
+        Path('/proc/self/clear_refs').write_text('5')  # forgets the peak
+    except (OSError, AttributeError, TypeError):
+        run()
+        return None
+    before = _memory('VmRSS')
+    run()
+    return max(_memory('VmHWM') - before, 0)
+
+
+def _memory(name: str) -> float:
+    for line in Path('/proc/self/status').read_text().splitlines():
+        if line.startswith(f'{name}:'):
+            return int(line.split()[1]) / 2**10
+    raise OSError(f'/proc/self/status has no {name}')
+
+
+def take_turns(
+    runs: dict[str, Run], repeats: int, device: str, warm: bool = True
+) -> dict[str, Cost]:
+    """Run all sides in turn.
+
+    Args:
+        runs: What each side does.
+        repeats: How often.
+        device: Where.
+        warm: Whether each runs once before.
+
+    Returns:
+        Medians of each side's times, and the memory of one more run.
+    """
+    for run in runs.values() if warm else ():
+        run()
+    found: dict[str, list[Cost]] = {side: [] for side in runs}
+    for _ in range(repeats):
+        for side, run in runs.items():
+            found[side].append(timed(run, device))
+    return {
+        side: Cost(
+            median(cost.seconds for cost in costs),
+            median(cost.cpu_seconds for cost in costs),
+            peak_memory(runs[side], device),
+        )
+        for side, costs in found.items()
+    }
+
+
+def comparison(
+    costs: dict[str, Cost],
+    bases: Sequence[str],
+    settings: Settings,
+    counts: dict[str, int] | None = None,
+    unit: str = '',
+) -> list[list[str]]:
+    """Rows of a table with ratios of time and memory.
+
+    Args:
+        costs: Of each side.
+        bases: Sides that the others are divided by.
+        settings: What was measured with.
+        counts: How many units, such as frames, a run of each side does, by default 1.
+            Times are those of one unit.
+        unit: Its name; with it, there is a column of units a second.
+
+    Returns:
+        The head and a row for each side.
+    """
+    counts = counts or {}
+    times = {
+        side: cost.main(settings) / counts.get(side, 1) for side, cost in costs.items()
+    }
+    head = ['side', 's', 'CPU s', *(f'/ {base}' for base in bases)]
+    if unit:
+        head.append(f'{unit}s/s')
+    rows = [[*head, 'peak MiB', *(f'/ {base}' for base in bases)]]
+    for side, cost in costs.items():
+        count = counts.get(side, 1)
+        row = [side, number(cost.seconds / count), number(cost.cpu_seconds / count)]
+        row += [f'{times[side] / max(times[base], 1e-9):.2f}' for base in bases]
+        if unit:
+            row.append(number(1 / max(times[side], 1e-9)))
+        row.append('–' if cost.mib is None else f'{cost.mib:.0f}')
+        for base in bases:
+            row.append(ratio(cost.mib, costs[base].mib))
+        rows.append(row)
+    return rows
+
+
+def ratio(value: float | None, base: float | None) -> str:
+    """``value / base``, where both are known."""
+    return f'{value / base:.2f}' if value is not None and base else '–'
+
+
+def number(value: float) -> str:
+    """A measured number with three digits that count."""
+    if value >= 100:
+        return f'{value:,.0f}'
+    return f'{value:.{2 if value >= 10 else 3}f}'
+
+
+def machine(settings: Settings) -> str:
+    """What it was measured on."""
+    where = [_cpu_name(), f'{os.cpu_count()} cores', f'{settings.threads} thread(s)']
+    if not settings.on_cpu:
+        where.append(torch.cuda.get_device_name(settings.device))
+    if hasattr(os, 'getloadavg'):
+        where.append(f'load {os.getloadavg()[0]:.1f} at the start')
+    where += [f'torch {torch.__version__}', f'Python {platform.python_version()}']
+    return ', '.join(where)
+
+
+def _cpu_name() -> str:
+    try:
+        for line in Path('/proc/cpuinfo').read_text().splitlines():
+            if line.startswith('model name'):
+                return line.split(':')[1].strip()
+    except OSError:
+        pass
+    return platform.processor() or platform.machine()
