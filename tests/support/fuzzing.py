@@ -8,6 +8,7 @@ another error, a process started, a file written, too much memory or time.
 from __future__ import annotations
 
 import contextlib
+import copy
 import io
 import json
 import os
@@ -269,9 +270,9 @@ def _mutate_json(content: bytearray, rng: random.Random) -> bytes | bytearray:
             if kind == 0 and isinstance(node, dict):
                 del node[key]
             elif kind == 1 and isinstance(node, list):
-                node.append(node[key])
-            else:
-                node[key] = rng.choice(_VALUES)
+                node.append(copy.deepcopy(node[key]))
+            else:  # a copy: what is put in may be changed next
+                node[key] = copy.deepcopy(rng.choice(_VALUES))
             break
     return json.dumps(root).encode('utf-8', 'surrogatepass')
 
