@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any, Callable
 
 import cv2
+import mmcv
 import numpy as np
 from PIL import Image
 
@@ -478,9 +479,19 @@ def _turned() -> Any:
     return exif
 
 
+def _to_folder(path: Path) -> None:
+    path.unlink()
+    path.mkdir()
+
+
+def _to_pipe(path: Path) -> None:
+    path.unlink()
+    os.mkfifo(path)
+
+
 def _frames_of_two_sizes(root: Path) -> None:
     """A video whose second frame is smaller, also in the annotation file."""
-    _image(lambda path: cv2.imwrite(str(path), cv2.imread(str(path))[: HEIGHT // 2]))(
+    _image(lambda path: cv2.imwrite(str(path), mmcv.imread(str(path))[: HEIGHT // 2]))(
         root
     )
     _in('images', height=HEIGHT // 2)(root)
@@ -511,7 +522,7 @@ IMAGES = [
     Case('folder of the images missing', lambda root: shutil.rmtree(root / 'Data/VID')),
     Case(
         'image of half the size',
-        _image(lambda p: cv2.imwrite(str(p), cv2.imread(str(p))[::2, ::2])),
+        _image(lambda p: cv2.imwrite(str(p), mmcv.imread(str(p))[::2, ::2])),
     ),
     Case('image higher than wide', _encoded('.jpg', _resized(HEIGHT, WIDTH))),
     Case('frames of two sizes', _frames_of_two_sizes, FAILS, WORKS),
@@ -684,8 +695,8 @@ LAYOUTS = [
     Case('lists missing', _lists(Path.unlink)),
     Case('lists empty', _lists(lambda path: path.write_text('\n'))),
     Case('lists of bytes', _lists(lambda path: path.write_bytes(b'\xff\xfe\0'))),
-    Case('lists are folders', _lists(lambda path: (path.unlink(), path.mkdir()))),
-    Case('lists are pipes', _lists(lambda path: (path.unlink(), os.mkfifo(path)))),
+    Case('lists are folders', _lists(_to_folder)),
+    Case('lists are pipes', _lists(_to_pipe)),
     Case('line of one word', _line('train/a'), WORKS, WORKS),
     Case('line of a frame of a text', _line('train/a 1 x 3'), WORKS, WORKS),
     Case('line of frame 10**9', _line('train/a 1 1000000000 3'), WORKS, WORKS),

@@ -75,12 +75,12 @@ class Finding(NamedTuple):
 
     Attributes:
         target: Name of the target.
-        index: Number of the input.
+        number: Number of the input.
         error: What happened.
     """
 
     target: str
-    index: int
+    number: int
     error: str
 
 
@@ -245,7 +245,7 @@ def mutate(target: Target, rng: random.Random) -> bytes:
     return bytes(content)
 
 
-_VALUES = (
+_VALUES: tuple[Any, ...] = (
     *(None, True, False, 0, -1, 1, 2**31, 2**63, 10**400, 10**4000, 0.5, 1e308),
     *(float('nan'), float('inf'), '', 'a', '1', '\0', '../x', 'a' * 5000, '\ud800'),
     *([], {}, [1], [[]], {'id': 1}, [None] * 4),

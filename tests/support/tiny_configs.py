@@ -66,7 +66,7 @@ def _rewrite(node: Any, data_root: Path) -> None:
         return
     init_cfg = node.get('init_cfg')
     if isinstance(init_cfg, dict) and init_cfg.get('type') == 'Pretrained':
-        node.init_cfg = None
+        node['init_cfg'] = None
     for key, value in list(node.items()):
         if value == 512 and key in ('in_channels', 'out_channels', 'channels'):
             node[key] = 16

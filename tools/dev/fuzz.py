@@ -74,7 +74,7 @@ def main() -> int:
     rows.append(['all', f'{sum(ran.values()):,}', '', str(len(findings))])
     print(text_table(rows, total=True))
     for finding in findings[:100]:
-        print(f'{finding.target} {args.seed} {finding.index}: {finding.error}')
+        print(f'{finding.target} {args.seed} {finding.number}: {finding.error}')
     return int(bool(findings))
 
 
