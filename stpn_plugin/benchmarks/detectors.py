@@ -64,12 +64,11 @@ def read_config(config: str, scene: Scene) -> Config:
     Boxes of random scores are dropped (``score_thr`` .05): suppressing thousands of
     them would hide what is measured.
     """
-    cfg = load_config(config)
+    narrow = scene.small and config != SELSA
+    cfg = load_config(config, dict(model=dict(detector=_NARROW)) if narrow else None)
     detector = cfg.model.detector
     detector.backbone.init_cfg = None
     detector.test_cfg.rcnn.score_thr = 0.05
-    if scene.small and config != SELSA:
-        cfg.merge_from_dict(dict(model=dict(detector=_NARROW)))
     return cfg
 
 

@@ -8,6 +8,7 @@ import torch
 from mmtrack.registry import MODELS
 from torch import nn
 
+from stpn_plugin.models.backbones.attention import split_heads
 from stpn_plugin.visualization import (
     plot_stage_attention,
     plot_support_attention,
@@ -100,19 +101,21 @@ def test_every_patch_is_in_its_place(detector: Detector, images: tuple) -> None:
     assert {module.shift_size > 0 for module in blocks.values()} == {False, True}
     for place, module in blocks.items():
         tokens, (height, width) = calls[place]
-        prompts, windows, grid = module.windows(tokens, (height, width))
+        prompts, maps, grid = module.split(tokens, (height, width))
+        windows = module.windows(maps, grid)
         with torch.no_grad():
             bias, kinds = module.biases(NUM_PROMPTS, grid)
             bias = bias if kinds is None else bias[kinds].repeat(2, 1, 1, 1)
             shared = module.w_msa.qkv(prompts)
-            q, k, _ = module.w_msa.queries_keys_values(shared, windows)
+            windows = module.w_msa.qkv(windows)
+            q, k, _ = split_heads(shared, windows, module.w_msa.num_heads)
             scores = module.w_msa.scale * q @ k.transpose(-1, -2) + bias
         weights = scores.softmax(-1).mean(1).unflatten(0, windows.shape[:2])
         weights = weights[:, :, NUM_PROMPTS:, :NUM_PROMPTS]
         # The numbers of the patches, 0 for padding, go the way of the tokens.
         numbers = torch.arange(1.0, height * width + 1)[None, :, None]
-        _, numbers, _ = module.windows(numbers, (height, width))
-        numbers = numbers[0, ..., 0]
+        _, numbers, _ = module.split(numbers, (height, width))
+        numbers = module.windows(numbers, grid)[0, ..., 0]
         recorded_at = recorded.patches[place].weights.flatten(2)
         for window, slot in torch.nonzero(numbers).tolist():
             patch = int(numbers[window, slot]) - 1

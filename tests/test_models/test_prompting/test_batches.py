@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -28,8 +29,15 @@ def data_root(tmp_path_factory: pytest.TempPathFactory) -> Path:
     root = write_tiny_vid(
         tmp_path_factory.mktemp('tiny_vid'), num_val_videos=3, num_frames=3
     )
-    for path in (root / 'Data/VID/val/ILSVRC2015_val_00000001').iterdir():
+    narrow = 'val/ILSVRC2015_val_00000001'
+    for path in (root / 'Data/VID' / narrow).iterdir():
         mmcv.imwrite(mmcv.imread(str(path))[:, :64], str(path))
+    ann_file = root / 'annotations/imagenet_vid_val.json'
+    content = json.loads(ann_file.read_text())
+    for image in content['images']:
+        if image['file_name'].startswith(narrow):
+            image['width'] = 64
+    ann_file.write_text(json.dumps(content))
     return root
 
 
