@@ -22,9 +22,9 @@ class Spy:
             print('torch finds', os.environ.get('OMP_WAIT_POLICY'))
 sys.meta_path.insert(0, Spy())
 """
-# Programs that compute with torch in their own process.
+# Programs of users that compute with torch in their own process.
 PROGRAMS = [
-    *sorted((ROOT / 'tools').rglob('*.py')),
+    *(p for p in sorted((ROOT / 'tools').rglob('*.py')) if p.parent.name != 'dev'),
     ROOT / 'projects' / 'tiny_vid' / 'demo.py',
     ROOT / 'projects' / 'tiny_vid' / 'probe.py',
 ]

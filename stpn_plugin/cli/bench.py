@@ -1,4 +1,4 @@
-"""Measure speed and memory of backbones, test loop, training, data loading and metric.
+"""Measure speed and memory of backbones, tests, training, loading and metric.
 
 All sides of a comparison take turns in one process. On a CPU, ratios are of processor
 time, which other programs on the machine change least; on a GPU, of time by the clock.

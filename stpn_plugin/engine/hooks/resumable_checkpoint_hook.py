@@ -165,6 +165,8 @@ class ResumableCheckpointHook(CheckpointHook):
 
     def _save_best_checkpoint(self, runner: Runner, metrics: dict) -> None:
         """Save the best checkpoint; the one that it replaces is removed afterwards."""
+        if self.save_best is None:
+            return
         backend = self.file_backend
         later = self.file_backend = _RemovesLater(backend)
         try:
