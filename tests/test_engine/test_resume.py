@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 import torch
+from mmengine.logging import MMLogger
 
 from stpn_plugin.engine import find_checkpoint
 from tests.support.toy_runs import Forker
@@ -202,11 +203,13 @@ def damage(path: Path, how: str) -> None:
     ],
 )
 def test_damaged_checkpoints_are_skipped(
-    how: str, reason: str, work_dir: Path, capfd: pytest.CaptureFixture
+    how: str, reason: str, work_dir: Path, tmp_path: Path
 ) -> None:
+    # A logger of its own: that of an earlier run writes to where that run wrote.
+    MMLogger.get_instance(f'resume {how}', log_file=str(tmp_path / 'log.txt'))
     damage(work_dir / 'epoch_3.pth', how)
     assert find_checkpoint(str(work_dir)) == str(work_dir / 'epoch_2.pth')
-    shown = ''.join(capfd.readouterr())
+    shown = (tmp_path / 'log.txt').read_text()
     assert 'epoch_3.pth' in shown and reason in shown
     for name in ('epoch_1.pth', 'epoch_2.pth'):
         damage(work_dir / name, how)
