@@ -13,7 +13,12 @@ import mmcv
 from ..apis import VideoFile
 from ..datasets.checks import find_faults
 from ..datasets.converters import Source, split_clips, write_clips
-from ..utils import ProgressBar, whole_folder
+from ..utils import (
+    ProgressBar,
+    check_writable,
+    refuse_overwriting_input,
+    whole_folder,
+)
 from .command import BaseOptions, argument, option
 
 
@@ -64,6 +69,8 @@ class SetOptions(BaseOptions):
             ConversionError: The source is malformed, or holds nothing.
             OSError: A file cannot be read or written.
         """
+        refuse_overwriting_input(self.source, self.output)
+        check_writable(self.output)
         clips, categories = read()
         classes = self.classes or categories
         parts = {self.output: clips}
@@ -71,6 +78,8 @@ class SetOptions(BaseOptions):
             stem, suffix = osp.splitext(self.output)
             halves = split_clips(clips, self.val_fraction, self.seed)
             parts = dict(zip((f'{stem}_train{suffix}', f'{stem}_val{suffix}'), halves))
+        for path in parts:
+            refuse_overwriting_input(self.source, path)
         status = 0
         for path, some in parts.items():
             print(write_clips(path, some, classes))

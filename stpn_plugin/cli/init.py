@@ -107,9 +107,9 @@ def fit_recipe(stats: SetStatistics, batch_size: int) -> Recipe:
 
 
 TEMPLATE = """\
-# STPN for {annotations}, written by `stpn init`.
+# STPN for {annotations!r}, written by `stpn init`.
 # {videos} videos, {frames} frames, {annotated} of them with objects; most are {size}.
-# Train: stpn train {output}
+# Train: stpn train {output!r}
 _base_ = [{base!r}]
 
 metainfo = dict(CLASSES={classes!r})
@@ -195,9 +195,14 @@ def run(options: Options) -> None:
 
     Raises:
         AnnotationError: The annotation file has faults that no recipe mends.
-        OSError: A file cannot be read or written.
+        OSError: A file cannot be read or written, or the config exists.
         ValueError: There are no objects to learn from.
     """
+    if osp.lexists(options.output):
+        raise FileExistsError(
+            f'{options.output} exists, and may have been edited: remove it, or give '
+            'another name by --output'
+        )
     path = options.annotations
     stats = _measure(path)
     if options.val:

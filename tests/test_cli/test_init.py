@@ -84,6 +84,23 @@ def test_config_trains_and_takes_options(files: Path) -> None:
     assert (Path('work') / 'iter_2.pth').exists()
 
 
+def test_an_edited_config_stays(files: Path, capsys: pytest.CaptureFixture) -> None:
+    Path('own.py').write_text('edited = True')
+    words = ['init', str(files / 'imagenet_vid_train.json'), '-o', 'own.py']
+    assert stpn(words) == 2
+    assert 'own.py exists' in capsys.readouterr().err
+    assert Path('own.py').read_text() == 'edited = True'
+
+
+def test_names_are_not_code(files: Path) -> None:
+    name = 'a\nraise SystemExit(7)\n.json'
+    Path(name).write_bytes((files / 'imagenet_vid_train.json').read_bytes())
+    assert stpn(['init', name, '--images', "vid'}/x"]) == 0
+    cfg = Config.fromfile('stpn_config.py')
+    assert cfg.train_dataloader.dataset.ann_file == name
+    assert cfg.train_dataloader.dataset.data_prefix.img_path == "vid'}/x"
+
+
 def test_bad_files(files: Path, capsys: pytest.CaptureFixture) -> None:
     Path('broken.json').write_text('{')
     for words in (['broken.json'], ['missing.json']):

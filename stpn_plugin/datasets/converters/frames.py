@@ -7,8 +7,9 @@ import os.path as osp
 import re
 from typing import NamedTuple
 
-from PIL import Image, UnidentifiedImageError
+from PIL import Image
 
+from ..image_files import check_regular
 from .report import ConversionError
 
 SUFFIXES = ('.jpg', '.jpeg', '.png', '.bmp', '.ppm', '.tif', '.tiff', '.webp')
@@ -59,17 +60,17 @@ def image_size(path: str) -> tuple[int, int]:
     """Width and height of an image in pixels, as it is shown.
 
     Raises:
-        ConversionError: It is no image, or damaged at its start.
-        OSError: It cannot be read.
+        ConversionError: It cannot be read, is no image, or damaged at its start.
     """
     try:
+        check_regular(path)
         with Image.open(path) as image:
             width, height = image.size
             if image.getexif().get(_ORIENTATION) in _SIDEWAYS:
                 return height, width
             return width, height
-    except (UnidentifiedImageError, SyntaxError) as error:
-        raise ConversionError(f'{path} is no image, or damaged') from error
+    except Exception as error:  # Pillow's readers of formats have errors of their own
+        raise ConversionError(f'{path} is no image, or damaged: {error}') from error
 
 
 def _by_number(name: str) -> list[tuple[int, str]]:

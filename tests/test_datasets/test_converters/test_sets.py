@@ -243,6 +243,8 @@ def test_mot(tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
         ('9,7,5,6,10,20,1,1,1\n', 'frame 9 of 3'),
         ('1,7,5,6,10,20,1,99,1\n', 'class 99'),
         ('a,b\n', 'are no numbers'),
+        ('1,7,5,6,10,20,1,inf,1\n', 'are no numbers'),
+        ('1,7,5,6,10,20,1,nan,1\n', 'are no numbers'),
     ):
         (root / 'MOT17-02/gt/gt.txt').write_text(rows)
         with pytest.raises(ConversionError, match=error):
@@ -383,6 +385,40 @@ def test_division_by_videos(tmp_path: Path, capsys: pytest.CaptureFixture) -> No
         stpn(['convert', *map(str, words), '1'])
     with pytest.raises(ConversionError, match='1 video cannot be divided'):
         split_clips(read_youtube_vis(str(source)).clips[:1], 0.5)
+
+
+@pytest.mark.parametrize(
+    'value', [float('nan'), float('inf'), 10**400, True, '9', None]
+)
+def test_numbers_that_fit_no_image(tmp_path: Path, value: Any) -> None:
+    source = tmp_path / 'x.json'
+    for entry, key in (('videos', 'width'), ('annotations', 'bboxes')):
+        content = youtube_vis()
+        wrong = value if key == 'width' else [None, [0, 0, value, 5]]
+        content[entry][0][key] = wrong
+        with pytest.raises(ConversionError, match=f'x.json: {entry}.0.'):
+            read_youtube_vis(str(write_json(source, content)))
+    image = dict(id=1, file_name='a.jpg', width=WIDTH, height=HEIGHT)
+    box = dict(image_id=1, category_id=1, bbox=[0, value, 5, 5])
+    content = dict(images=[image], categories=[dict(id=1, name='a')], annotations=[box])
+    with pytest.raises(ConversionError, match='x.json: annotations.0.'):
+        read_coco(str(write_json(source, content)))
+
+
+def test_nothing_is_overwritten(tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
+    source = write_json(tmp_path / 'set_val.json', youtube_vis())
+    before = source.read_bytes()
+    for words in ([source], [tmp_path / 'set.json', '--val-fraction', 0.5]):
+        content = youtube_vis()
+        content['videos'].append(
+            dict(content['videos'][0], id=5, file_names=['b/0.jpg'])
+        )
+        write_json(source, content)
+        before = source.read_bytes()
+        said = convert(capsys, 'youtube-vis', source, '-o', *words, status=2)
+        assert 'is the input' in said
+        assert source.read_bytes() == before
+        assert not (tmp_path / 'set_train.json').exists()
 
 
 def test_missing_frames_and_files(tmp_path: Path) -> None:

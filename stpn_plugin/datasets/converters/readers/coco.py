@@ -31,7 +31,7 @@ def read_coco(source: str, images: str | None = None) -> Source:
     found: dict[Any, LabelledImage] = {}
     for i, entry in enumerate(content.get('images', list)):
         image = Fields(source, f'images[{i}]', entry)
-        width, height = (round(image.get(k, (int, float))) for k in ('width', 'height'))
+        width, height = (round(image.number(key)) for key in ('width', 'height'))
         name = image.get('file_name', str)
         found[image.get('id', (int, str))] = LabelledImage(name, width, height, [])
     for i, entry in enumerate(content.get('annotations', list, [])):
@@ -43,13 +43,10 @@ def read_coco(source: str, images: str | None = None) -> Source:
                 f'{source}: annotations[{i}] is of an image or category that the file '
                 'does not have'
             )
-        box = item.get('bbox', list)
-        if len(box) != 4 or not all(isinstance(v, (int, float)) for v in box):
-            raise ConversionError(f'{source}: annotations[{i}]: bbox is {box!r:.60}')
         target.objects.append(
             LabelledObject(
                 category,
-                tuple(box),
+                item.box('bbox'),
                 segmentation=item.get('segmentation', (list, dict), None),
                 crowd=bool(item.get('iscrowd', (int, bool), False)),
             )

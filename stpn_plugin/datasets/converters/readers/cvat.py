@@ -138,13 +138,13 @@ def _rle(
     """COCO's RLE of CVAT's, whose runs go through the box row by row."""
     left, top, width, height = bbox
     try:
-        runs = np.array([int(run) for run in shape.get('rle', '').split(',')])
+        runs = [int(run) for run in shape.get('rle', '').split(',')]
     except ValueError as error:
         raise ConversionError(f'{where}: malformed rle') from error
     inside = (
         0 <= left <= left + width <= size[0] and 0 <= top <= top + height <= size[1]
     )
-    if not inside or (runs < 0).any() or runs.sum() != width * height:
+    if not inside or min(runs) < 0 or sum(runs) != width * height:
         raise ConversionError(f'{where}: its rle does not fit its box or its image')
     values = np.repeat(np.arange(len(runs)) % 2, runs).reshape(height, width)
     mask = np.zeros((size[1], size[0]), np.uint8)

@@ -86,7 +86,7 @@ def _key(source: str, where: str, entry: Any, size: tuple[int, int]) -> KeyBox:
     """A drawn box, in percent of the frame; frames count from 1."""
     key = Fields(source, where, entry)
     x, y, w, h = (
-        key.get(name, (int, float)) * side / 100
+        key.number(name) * side / 100
         for name, side in zip(('x', 'y', 'width', 'height'), size * 2)
     )
     frame = max(key.get('frame', int) - 1, 0)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import math
 import os.path as osp
 import xml.etree.ElementTree as ET
 from glob import escape, glob
@@ -59,7 +60,7 @@ def read_rows(path: str, least: int) -> Iterator[tuple[int, list[float]]]:
             if not any(cell.strip() for cell in row):
                 continue
             try:
-                numbers = [float(cell) for cell in row if cell.strip()]
+                numbers = [finite(cell) for cell in row if cell.strip()]
             except ValueError:
                 raise ConversionError(
                     f'{path}, line {line}: {",".join(row)[:60]!r} are no numbers'
@@ -70,6 +71,18 @@ def read_rows(path: str, least: int) -> Iterator[tuple[int, list[float]]]:
                     'are needed'
                 )
             yield line, numbers
+
+
+def finite(text: str) -> float:
+    """A number.
+
+    Raises:
+        ValueError: It is none, or not finite.
+    """
+    number = float(text)
+    if not math.isfinite(number):
+        raise ValueError(f'{text} is not finite')
+    return number
 
 
 class Fields:
@@ -108,3 +121,50 @@ class Fields:
             what = 'is missing' if key not in self._entries else f'is {value!r:.40}'
             raise ConversionError(f'{self._where}: {key!r} {what}')
         return value
+
+    def number(self, key: str) -> float:
+        """A finite number.
+
+        Args:
+            key: Its key.
+
+        Raises:
+            ConversionError: It is missing, or no such number.
+        """
+        return _number(self.get(key, (int, float)), f'{self._where}: {key!r}')
+
+    def box(self, key: str) -> tuple[float, float, float, float]:
+        """A box of four numbers.
+
+        Args:
+            key: Its key.
+
+        Raises:
+            ConversionError: It is missing, or no box.
+        """
+        return as_box(self.get(key, list), f'{self._where}: {key!r}')
+
+
+def as_box(value: Any, where: str) -> tuple[float, float, float, float]:
+    """Left, top, width and height.
+
+    Args:
+        value: What is to be a box.
+        where: Where it stands, for errors.
+
+    Raises:
+        ConversionError: It is none.
+    """
+    if not isinstance(value, list) or len(value) != 4:
+        raise ConversionError(f'{where} is {value!r:.60}, no four numbers')
+    left, top, width, height = (_number(v, where) for v in value)
+    return left, top, width, height
+
+
+def _number(value: Any, where: str) -> float:
+    # Whole numbers beyond those of floats are no sizes either.
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        raise ConversionError(f'{where} is {value!r:.40}, no number')
+    if not abs(value) < 1e9:
+        raise ConversionError(f'{where} is no number that fits an image')
+    return value

@@ -11,6 +11,7 @@ import yaml
 from ..clips import Clip, LabelledImage, LabelledObject, Source
 from ..frames import SUFFIXES, image_size, list_frames
 from ..report import ConversionError
+from .text import finite
 
 
 def read_yolo(source: str, images: str | None = None, videos: bool = False) -> Source:
@@ -92,9 +93,9 @@ def _read(
             if not line.strip():
                 continue
             try:
-                values = [float(word) for word in line.split()]
+                values = [finite(word) for word in line.split()]
                 category = names[int(values[0])]
-            except (ValueError, KeyError, OverflowError):
+            except (ValueError, KeyError):
                 raise ConversionError(
                     f'{path}, line {number}: {line.strip()[:60]!r} is no class and its '
                     'numbers'

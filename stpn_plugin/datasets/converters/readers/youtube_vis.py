@@ -11,7 +11,7 @@ from ....utils import read_json
 from ..clips import Clip, LabelledImage, LabelledObject, Source
 from ..report import ConversionError
 from .coco import read_categories
-from .text import Fields
+from .text import Fields, as_box
 
 
 def read_youtube_vis(source: str, images: str | None = None) -> Source:
@@ -35,7 +35,7 @@ def read_youtube_vis(source: str, images: str | None = None) -> Source:
     for i, entry in enumerate(content.get('videos', list)):
         video = Fields(source, f'videos[{i}]', entry)
         files = video.get('file_names', list)
-        width, height = (round(video.get(k, (int, float))) for k in ('width', 'height'))
+        width, height = (round(video.number(key)) for key in ('width', 'height'))
         number = video.get('id', (int, str))
         frames[number] = [LabelledImage(str(f), width, height, []) for f in files]
         names[number] = str(files[0]).rpartition('/')[0] if files else str(number)
@@ -55,13 +55,14 @@ def read_youtube_vis(source: str, images: str | None = None) -> Source:
                 f'{source}: annotations[{i}] has {len(masks)} masks and {len(boxes)} '
                 f'boxes for {len(frames[number])} frames'
             )
+        where = f'{source}: annotations[{i}]'
         for image, mask, box in zip(frames[number], masks, boxes):
             if not mask and not box:
                 continue
             image.objects.append(
                 LabelledObject(
                     category,
-                    tuple(box or _box_of(mask, image, f'{source}: annotations[{i}]')),
+                    as_box(box or _box_of(mask, image, where), f'{where}: a box'),
                     track.get('id', (int, str)),
                     mask or None,
                     crowd=bool(track.get('iscrowd', (int, bool), False)),
@@ -81,5 +82,5 @@ def _box_of(mask: Any, image: LabelledImage, where: str) -> list[float]:
         if isinstance(mask['counts'], list):
             mask = coco_mask.frPyObjects(mask, image.height, image.width)
         return [float(value) for value in coco_mask.toBbox(mask)]
-    except (KeyError, TypeError, ValueError) as error:
+    except (KeyError, IndexError, TypeError, ValueError, OverflowError) as error:
         raise ConversionError(f'{where}: a mask is malformed') from error
