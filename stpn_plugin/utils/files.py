@@ -93,10 +93,7 @@ class WholeFile:
 
     def write_error(self, error: OSError) -> OSError:
         """An error that names the file, in place of one about its temporary name."""
-        reason = error.strerror or error
-        named = type(error)(f'{self.path} cannot be written: {reason}')
-        named.errno = error.errno
-        return named
+        return _write_error(self.path, error)
 
     @contextlib.contextmanager
     def _named_errors(self) -> Iterator[None]:
@@ -104,6 +101,31 @@ class WholeFile:
             yield
         except OSError as error:
             raise self.write_error(error) from error
+
+
+def _write_error(path: PathLike, error: OSError) -> OSError:
+    reason = error.strerror or error
+    named = type(error)(f'{os.fspath(path)} cannot be written: {reason}')
+    named.errno = error.errno
+    return named
+
+
+@contextlib.contextmanager
+def named_write_errors(path: PathLike) -> Iterator[None]:
+    """Let an error of a full disk name a file, where it names none.
+
+    Args:
+        path: The file that comes to be in the end.
+
+    Raises:
+        OSError: What was raised, if it is about writing and has no file name.
+    """
+    try:
+        yield
+    except OSError as error:
+        if error.filename is None and error.errno in _WRITE_ERRORS:
+            raise _write_error(path, error) from error
+        raise
 
 
 def _sync_folder(folder: str) -> None:

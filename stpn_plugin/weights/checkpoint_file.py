@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import hashlib
+import io
 import os.path as osp
 from typing import Any, Mapping, NamedTuple
 
 import torch
 from torch import Tensor
 
-from ..utils.files import WholeFile, refuse_overwriting_input
+from ..utils.files import WholeFile, named_write_errors, refuse_overwriting_input
 from ..utils.inert_pickle import PickleError
 from ..utils.torch_files import read_torch_file
 
@@ -121,14 +122,16 @@ def write_checkpoint(
     """
     # Clones: a view would bring the whole storage that it is a part of.
     state_dict = {k: v.detach().clone().contiguous() for k, v in weights.items()}
+    # In memory first: if the disk is full, torch has other errors than the system's.
+    content = io.BytesIO()
+    torch.save(dict(meta=meta, state_dict=state_dict), content)
     file = WholeFile(filename)
     try:
-        # By a handle: torch puts the name of a path into the file.
-        with open(file.temporary, 'wb') as handle:
-            torch.save(dict(meta=meta, state_dict=state_dict), handle)
+        with named_write_errors(filename), open(file.temporary, 'wb') as handle:
+            handle.write(content.getbuffer())
         if hash_suffix:
             stem, extension = osp.splitext(filename)
-            digest = _sha256(file.temporary)
+            digest = hashlib.sha256(content.getbuffer()).hexdigest()
             filename = f'{stem}-{digest[:8]}{extension or ".pth"}'
         if source is not None:
             refuse_overwriting_input(source, filename)
@@ -137,11 +140,3 @@ def write_checkpoint(
         raise
     file.keep(filename)
     return filename
-
-
-def _sha256(filename: str) -> str:
-    digest = hashlib.sha256()
-    with open(filename, 'rb') as file:
-        for block in iter(lambda: file.read(1 << 20), b''):
-            digest.update(block)
-    return digest.hexdigest()

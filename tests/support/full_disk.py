@@ -1,9 +1,11 @@
-"""A disk that fills up, without one: the system refuses to let files grow."""
+"""Disks that fill up: a small one in memory, or files that are not let grow."""
 
 from __future__ import annotations
 
 import contextlib
 import resource
+import subprocess
+from pathlib import Path
 from typing import Iterator
 
 
@@ -17,3 +19,22 @@ def file_limit(size: int) -> Iterator[None]:
         yield
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+
+
+@contextlib.contextmanager
+def small_disk(folder: Path, size: int) -> Iterator[bool]:
+    """Make a folder a disk of a size in bytes.
+
+    Yields:
+        Whether this process may do so.
+    """
+    command = ['mount', '-t', 'tmpfs', '-o', f'size={size}', 'tmpfs', str(folder)]
+    try:
+        mounted = subprocess.run(command, capture_output=True).returncode == 0
+    except OSError:
+        mounted = False
+    try:
+        yield mounted
+    finally:
+        if mounted:
+            subprocess.run(['umount', str(folder)], check=True)

@@ -15,6 +15,7 @@ from mmengine.visualization import Visualizer
 from mmtrack.evaluation import BaseVideoMetric
 from mmtrack.registry import METRICS
 
+from stpn_plugin.apis import VideoDetector
 from stpn_plugin.cli import test as command
 from stpn_plugin.evaluation import MetricError, load_results
 from tests.support.commands import ROOT, last_metrics, run_tool
@@ -268,3 +269,19 @@ def test_bad_arguments(
         with pytest.raises(SystemExit):
             test_cfg(config, checkpoint, *args)
         assert message in capsys.readouterr().err
+
+
+def test_weights_that_are_no_numbers(config: Path, checkpoint: Path) -> None:
+    """Test, publication and demo refuse what a diverged training left."""
+    saved = torch.load(checkpoint)
+    name = next(iter(saved['state_dict']))
+    saved['state_dict'][name].view(-1)[0] = float('nan')
+    torch.save(saved, 'nan.pth')
+    refused = rf'nan.pth has weights that are no finite numbers, 1 of \d+ \({name}\)'
+    with pytest.raises(ValueError, match=refused):
+        run_tool('test.py', config, 'nan.pth')
+    with pytest.raises(ValueError, match=refused):
+        run_tool('model_converters/publish_model.py', 'nan.pth', 'public.pth')
+    with pytest.raises(ValueError, match=refused):
+        VideoDetector(str(config), 'nan.pth', 'cpu')
+    assert [path.name for path in Path().glob('*.pth')] == ['nan.pth']

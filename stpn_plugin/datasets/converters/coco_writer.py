@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import shutil
@@ -9,7 +10,7 @@ import tempfile
 from types import TracebackType
 from typing import IO, Any, Sequence
 
-from ...utils import whole_binary
+from ...utils import named_write_errors, whole_binary
 
 # One encoder for all entries: `json.dumps` with separators makes one each time.
 _encode = json.JSONEncoder(separators=(',', ':')).encode
@@ -58,7 +59,8 @@ class CocoWriter:
         entry_id = self._counts[section]
         separator = '\n' if entry_id == 1 else ',\n'
         text = separator + _encode({'id': entry_id, **entry})
-        self._files[section].write(text.encode())
+        with named_write_errors(self.path):
+            self._files[section].write(text.encode())
         return entry_id
 
     def __exit__(
@@ -72,14 +74,15 @@ class CocoWriter:
                 self._join()
         finally:
             for file in self._files.values():
-                file.close()
+                with contextlib.suppress(OSError):  # all that is needed was read
+                    file.close()
 
     def _join(self) -> None:
-        with whole_binary(self.path) as output:
+        with named_write_errors(self.path), whole_binary(self.path) as output:
             output.write(b'{"categories":' + _encode(self.categories).encode())
             for section, file in self._files.items():
                 output.write(f',\n"{section}":['.encode())
-                file.seek(0)
+                file.seek(0)  # which writes what is still to be written
                 shutil.copyfileobj(file, output, 1 << 20)
                 output.write(b']')
             output.write(b'}\n')

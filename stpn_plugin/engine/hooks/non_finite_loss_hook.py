@@ -26,9 +26,9 @@ class NonFiniteLossHook(Hook):
 
     Args:
         action: ``'stop'`` raises :class:`NonFiniteLossError`, before a checkpoint is
-            written. ``'skip'`` leaves the weights as they are, also if only gradients
-            are not finite, and logs a warning. With accumulated gradients, the whole
-            update is left out to which the loss would have belonged.
+            written. ``'skip'`` leaves weights and buffers as they are, also if only
+            gradients are not finite, and logs a warning. With accumulated gradients,
+            the whole update is left out to which the loss would have belonged.
         patience: Stop nevertheless after this number of iterations in a row: the
             weights themselves are bad.
     """
@@ -42,6 +42,7 @@ class NonFiniteLossHook(Hook):
         self.patience = patience
         self._in_a_row = 0
         self._left_out = False
+        self._buffers: dict[str, torch.Tensor] = {}
 
     def before_train(self, runner: Runner) -> None:
         """Look at the gradients before each update, if updates may be left out."""
@@ -49,6 +50,15 @@ class NonFiniteLossHook(Hook):
         if self.action == 'skip':
             for optimizer in _optimizers(runner.optim_wrapper):
                 optimizer.register_step_pre_hook(self._check_gradients)
+
+    def before_train_iter(
+        self, runner: Runner, batch_idx: int, data_batch: Any = None
+    ) -> None:
+        """Keep the buffers, which the forward pass changes: averages of features."""
+        if self.action == 'skip':
+            self._buffers = {
+                name: buffer.clone() for name, buffer in runner.model.named_buffers()
+            }
 
     def after_train_iter(
         self,
@@ -86,6 +96,8 @@ class NonFiniteLossHook(Hook):
             raise NonFiniteLossError(
                 f'{message}. It is iteration {self._in_a_row} in a row that is left out'
             )
+        for name, buffer in runner.model.named_buffers():
+            buffer.copy_(self._buffers[name])
         runner.logger.warning(f'{message}; the update is left out')
 
     def _check_gradients(

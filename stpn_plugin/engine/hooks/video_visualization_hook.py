@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os.path as osp
+from contextlib import ExitStack
 from typing import Any, Iterable, Sequence
 
 import mmcv
@@ -11,6 +12,8 @@ from mmengine.runner import Runner
 from mmtrack.engine import TrackVisualizationHook
 from mmtrack.registry import HOOKS
 from mmtrack.structures import TrackDataSample
+
+from ...utils import whole_path
 
 
 @HOOKS.register_module()
@@ -66,7 +69,13 @@ class VideoVisualizationHook(TrackVisualizationHook):
             )
             folder, frame = osp.split(output.img_path)
             video = '/'.join(_parts(folder)[-self._depth :])
-            with rc_context({'text.parse_math': False}):  # class names are no formulas
+            with ExitStack() as stack:
+                # Class names are no formulas.
+                stack.enter_context(rc_context({'text.parse_math': False}))
+                out_file = None
+                if self.test_out_dir:
+                    path = osp.join(self.test_out_dir, video, frame)
+                    out_file = stack.enter_context(whole_path(path))
                 self._visualizer.add_datasample(
                     f'{video}/{frame}' if self.show else 'test_img',
                     image,
@@ -75,8 +84,7 @@ class VideoVisualizationHook(TrackVisualizationHook):
                     show=self.show,
                     wait_time=self.wait_time,
                     pred_score_thr=self.score_thr,
-                    out_file=self.test_out_dir
-                    and osp.join(self.test_out_dir, video, frame),
+                    out_file=out_file,
                     step=batch_idx,
                 )
 

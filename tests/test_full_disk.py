@@ -1,0 +1,171 @@
+"""Whatever is written to a disk that is full: an error names the file, and the file
+that had the name before stays as it was, with nothing beside it.
+
+Checkpoints of a training are in ``test_engine/test_resume.py``.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, Callable, Iterator
+
+import cv2
+import numpy as np
+import pytest
+import torch
+from matplotlib.figure import Figure
+from mmengine.fileio import get_file_backend
+from mmengine.structures import InstanceData
+from mmtrack.registry import VISUALIZERS
+from mmtrack.structures import TrackDataSample
+
+from stpn_plugin.apis import (
+    CocoWriter,
+    CsvWriter,
+    FrameWriter,
+    MotWriter,
+    ResultWriter,
+    VideoWriter,
+)
+from stpn_plugin.datasets.converters.coco_writer import CocoWriter as SetWriter
+from stpn_plugin.engine import VideoVisualizationHook
+from stpn_plugin.evaluation import DumpVideoResults
+from stpn_plugin.evaluation.result_files import write_coco_json, write_vid_submission
+from stpn_plugin.models import SingleFrameDetector
+from stpn_plugin.utils import write_json
+from stpn_plugin.visualization import save_figure
+from stpn_plugin.visualization.html_page import HtmlPage
+from stpn_plugin.weights import publish_checkpoint, write_checkpoint
+from tests.support.full_disk import file_limit, small_disk
+
+LIMIT = 4096 * 2
+NOISE = np.random.default_rng(0)
+
+
+def detections(number: int = 500) -> dict[str, Any]:
+    boxes = NOISE.uniform(0, 60, (number, 4)).astype(np.float32)
+    boxes[:, 2:] += boxes[:, :2]
+    labels = NOISE.integers(0, 2, number)
+    scores = NOISE.random(number).astype(np.float32)
+    return dict(bboxes=boxes, labels=labels, scores=scores)
+
+
+def prediction(frame_id: int = 0) -> TrackDataSample:
+    found = {name: torch.from_numpy(value) for name, value in detections().items()}
+    found['instances_id'] = torch.arange(len(found['labels']))
+    sample = TrackDataSample(metainfo=dict(frame_id=frame_id, img_id=frame_id))
+    return SingleFrameDetector.make_result(sample, InstanceData(**found))
+
+
+def picture() -> np.ndarray:
+    return NOISE.integers(0, 256, (64, 96, 3), np.uint8)
+
+
+def write_frames(writer: ResultWriter) -> None:
+    with writer:
+        for i in range(40):
+            writer.write(cv2.resize(picture(), (192, 128)), prediction(i))
+
+
+def dump(path: Path) -> None:
+    DumpVideoResults(str(path)).compute_metrics(
+        [prediction(i).to_dict() for i in range(5)]
+    )
+
+
+def write_set(path: Path) -> None:
+    with SetWriter(str(path), [dict(id=1, name='a')], ['images']) as writer:
+        for i in range(2000):
+            writer.add('images', file_name=f'{i:020d}.jpg')
+
+
+def write_page(path: Path) -> None:
+    page = HtmlPage('title', 'subtitle')
+    page.section('section')
+    page.text('text ' * 10_000)
+    page.save(path)
+
+
+def draw(path: Path) -> None:
+    figure = Figure()
+    figure.add_subplot().imshow(NOISE.random((100, 100)))
+    save_figure(figure, str(path))
+
+
+def weights() -> dict[str, torch.Tensor]:
+    return dict(weight=torch.rand(50, 100))
+
+
+def publish(path: Path) -> None:
+    publish_checkpoint(str(path.parent.parent / 'source.pth'), str(path))
+
+
+def whole_file(path: Path) -> None:
+    get_file_backend(backend_args=dict(backend='whole_files')).put(b'x' * 50_000, path)
+
+
+WRITERS: dict[str, Callable[[Path], None]] = {
+    'a.npz': dump,
+    'a.pkl': dump,
+    'results.txt': lambda path: write_vid_submission(str(path), [detections()], [1, 2]),
+    'bbox.json': lambda path: write_coco_json(str(path), [detections()], [1], [1, 2]),
+    'metrics.json': lambda path: write_json(path, list(range(10_000))),
+    'found.mp4': lambda path: write_frames(VideoWriter(str(path), 5)),
+    'found.avi': lambda path: write_frames(VideoWriter(str(path), 5)),
+    'found.csv': lambda path: write_frames(CsvWriter(str(path), 'ab')),
+    'found.json': lambda path: write_frames(CocoWriter(str(path), 'ab', 'v')),
+    'mot.txt': lambda path: write_frames(MotWriter(str(path))),
+    'set.json': write_set,
+    'page.html': write_page,
+    'figure.png': draw,
+    'figure.pdf': draw,
+    'weights.pth': lambda path: write_checkpoint(str(path), weights(), {}),
+    'published.pth': publish,
+    'checkpoint.pth': whole_file,
+}
+
+
+@pytest.fixture(params=['full disk', 'limited files'])
+def full(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Path]:
+    """A folder where nothing larger than two pages fits."""
+    folder = tmp_path / 'disk'
+    folder.mkdir()
+    torch.save(dict(meta=dict(), state_dict=weights()), tmp_path / 'source.pth')
+    if request.param == 'full disk':
+        with small_disk(folder, LIMIT + 4096) as mounted:
+            if mounted:
+                yield folder
+                return
+    with file_limit(LIMIT):  # also where nobody may mount a disk
+        yield folder
+
+
+@pytest.mark.parametrize('name', WRITERS)
+def test_a_full_disk(name: str, full: Path) -> None:
+    path = full / name
+    path.write_text('good')
+    with pytest.raises(OSError, match=path.stem):
+        WRITERS[name](path)
+    assert path.read_text() == 'good'
+    assert list(full.iterdir()) == [path]
+
+
+def test_frames(full: Path) -> None:
+    with pytest.raises(OSError, match='cannot be written'):
+        write_frames(FrameWriter(str(full / 'frames')))
+    assert not list((full / 'frames').iterdir())
+
+
+def test_pictures_of_a_test_run(full: Path, tmp_path: Path) -> None:
+    frame = tmp_path / 'video/000000.jpg'
+    frame.parent.mkdir()
+    sample = prediction()
+    sample.set_metainfo(dict(img_path=str(frame)))
+    quality = [cv2.IMWRITE_JPEG_QUALITY, 1]  # what is drawn is written with 95
+    content = cv2.imencode('.jpg', cv2.resize(picture(), (384, 256)), quality)[1]
+    frame.write_bytes(content.tobytes())
+    VISUALIZERS.build(dict(type='DetLocalVisualizer', name='full_disk'))
+    hook = VideoVisualizationHook(draw=True, interval=1, test_out_dir=str(full))
+    with pytest.raises(OSError, match='000000.jpg cannot be written'):
+        hook.after_test_iter(None, 0, {}, [sample])
+    assert not [path for path in full.rglob('*') if path.is_file()]
