@@ -287,3 +287,14 @@ def make_resumable(
     if endless:
         loop.dataloader_iterator = EndlessBatches(resumable, loop.iter)
     return resumable
+
+
+def spare_workers(runner: Runner) -> None:
+    """Let workers of the validation, too, leave signals to the process that trains.
+
+    Args:
+        runner: A runner that is about to train.
+    """
+    loader = getattr(runner.val_loop, 'dataloader', None)
+    if isinstance(loader, DataLoader):
+        loader.worker_init_fn = WorkerStart(loader.worker_init_fn)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import random
 import resource
+import time
 from pathlib import Path
 from typing import Any
 
@@ -110,6 +111,7 @@ class SignalAt(Hook):
         iteration: Before which iteration.
         rank: In which process.
         where: At which point, also ``before_val_iter``.
+        group: Whether its workers get it, too, as from slurm or a terminal.
     """
 
     priority = 'LOWEST'
@@ -120,15 +122,26 @@ class SignalAt(Hook):
         iteration: int,
         rank: int = 0,
         where: str = 'before_train_iter',
+        group: bool = False,
     ) -> None:
         self.number = number
         self.at = iteration
         self.rank = rank
+        self.group = group
         setattr(self, where, self._send)
+
+    def before_run(self, runner: Any) -> None:
+        if self.group:
+            os.setpgid(0, 0)
 
     def _send(self, runner: Any, *args: Any, **kwargs: Any) -> None:
         if (runner.iter, runner.rank) == (self.at, self.rank):
-            os.kill(os.getpid(), self.number)
+            if self.group:
+                time.sleep(0.5)  # all workers have begun
+                os.killpg(0, self.number)
+                time.sleep(0.5)
+            else:
+                os.kill(os.getpid(), self.number)
 
 
 @HOOKS.register_module()

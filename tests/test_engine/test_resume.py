@@ -117,6 +117,20 @@ def test_a_signal_in_validation(forker: Forker, tmp_path: Path) -> None:
     assert names(work_dir) == ['epoch_2.pth', 'epoch_3.pth']
 
 
+@pytest.mark.parametrize('where', ['before_train_iter', 'before_val_iter'])
+@pytest.mark.parametrize('number', [TERM, INT])
+def test_workers_leave_signals_to_the_process_that_trains(
+    number: int, where: str, forker: Forker, tmp_path: Path
+) -> None:
+    stop = (stop_at(number, 7, where=where, group=True),)
+    how: dict[str, Any] = dict(workers=2, persistent=True)
+    assert forker.train(tmp_path, hooks=stop, **how) == [128 + number]
+    assert 'exited unexpectedly' not in output(tmp_path)
+    assert 'killed by signal' not in output(tmp_path)
+    assert forker.train(tmp_path, override={'resume': True}, **how) == [0]
+    assert list(losses(tmp_path)) == list(range(21))
+
+
 def test_old_checkpoints_are_removed_last(forker: Forker, tmp_path: Path) -> None:
     keep_one = {
         'default_hooks.checkpoint.max_keep_ckpts': 1,

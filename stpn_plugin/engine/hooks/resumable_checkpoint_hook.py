@@ -22,7 +22,7 @@ from ...utils import remove_unfinished
 from ...utils.random_states import random_state, set_random_state
 from ..checkpoints import BACKEND, INTERIM, find_checkpoint, point_to
 from ..ranks import gathered, highest
-from ..resumable_data import ResumableLoader, make_resumable
+from ..resumable_data import ResumableLoader, make_resumable, spare_workers
 from ..stop_signals import StopSignals
 
 STATE = 'training_state'
@@ -102,6 +102,7 @@ class ResumableCheckpointHook(CheckpointHook):
                 runner.logger.info(f'Removed what a killed training left: {path}')
         self._saved_iteration = runner.iter if self._resumed else -1
         self._restore(runner)
+        spare_workers(runner)
         self.signals.catch(insist=not runner.distributed)
 
     def after_train_iter(self, runner: Runner, *args: Any, **kwargs: Any) -> None:
@@ -307,6 +308,10 @@ def _bare(model: torch.nn.Module) -> torch.nn.Module:
     return model.module if is_model_wrapper(model) else model
 
 
+def _checksum(value: Tensor) -> int:
+    return zlib.crc32(value.reshape(-1).view(torch.uint8).numpy().tobytes())
+
+
 def _own_buffers(runner: Runner) -> dict[str, Tensor]:
     """Buffers that are not those of the first process, which are in the file anyway."""
     if runner.world_size == 1:
@@ -315,9 +320,7 @@ def _own_buffers(runner: Runner) -> dict[str, Tensor]:
         name: buffer.detach().cpu()
         for name, buffer in _bare(runner.model).named_buffers()
     }
-    sums = {
-        name: zlib.crc32(value.numpy().tobytes()) for name, value in buffers.items()
-    }
+    sums = {name: _checksum(value) for name, value in buffers.items()}
     first = gathered(sums)[0]
     return {name: v for name, v in buffers.items() if sums[name] != first.get(name)}
 
