@@ -17,7 +17,7 @@ from typing import Any, Callable, Iterator, NamedTuple, Sequence
 from mmengine.runner import IterBasedTrainLoop, Runner
 from torch.utils.data import DataLoader, get_worker_info
 
-from ..utils.processes import end_by_parent_only
+from ..utils.processes import end_by_parent_only, end_with_parent
 from ..utils.random_states import kept_random_state, random_state, set_random_state
 
 
@@ -71,6 +71,8 @@ class WorkerStart:
     def __call__(self, worker: int) -> None:
         """Start a worker."""
         end_by_parent_only()
+        # Without it, one whose pipe is full never notices that its parent was killed.
+        end_with_parent()
         if self.stock is not None:
             self.stock(worker)
         if worker in self.states:

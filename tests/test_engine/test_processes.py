@@ -29,8 +29,21 @@ for _ in ordered_map(wait, range(4), 2):
     pass
 """
 
+TRAINING = """
+import sys
+from pathlib import Path
+from mmengine.runner import Runner
+from tests.support.toy_training import toy_config
 
-def until(condition: Callable[[], Any], seconds: float = 500) -> None:
+cfg = toy_config(Path(sys.argv[1]), workers=2, val=False)
+cfg.train_cfg.max_epochs = 100_000
+cfg.train_dataloader.prefetch_factor = 20
+cfg.train_dataloader.dataset.length = 1000
+Runner.from_cfg(cfg).train()
+"""
+
+
+def until(condition: Callable[[], Any], seconds: float = 300) -> None:
     end = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < end
@@ -137,3 +150,22 @@ def test_workers_of_a_killed_process_end() -> None:
     assert len(workers) >= 2
     until(lambda: not any(is_alive(worker) for worker in workers))
     parent.communicate()
+
+
+def test_workers_of_a_killed_training_end(tmp_path: Path) -> None:
+    """Also those that cannot get rid of what they have loaded."""
+    with open(tmp_path / 'output', 'w') as output:
+        training = subprocess.Popen(
+            [sys.executable, '-c', TRAINING, str(tmp_path)],
+            env=dict(os.environ, PYTHONPATH=str(ROOT), CUDA_VISIBLE_DEVICES=''),
+            stdout=output,
+            stderr=output,
+        )
+    until((tmp_path / 'losses.0').exists)
+    workers = children(training.pid)
+    training.send_signal(signal.SIGSTOP)
+    time.sleep(2)  # for their pipe to be full
+    training.kill()
+    training.wait()
+    assert len(workers) >= 2
+    until(lambda: not any(is_alive(worker) for worker in workers))
