@@ -221,7 +221,11 @@ def test_fixed_copy(vid: Path, tmp_path: Path, capsys: pytest.CaptureFixture) ->
 
 
 @pytest.mark.slow
-def test_stopped(vid: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    'signum, message',
+    [(signal.SIGINT, 'check: stopped'), (signal.SIGTERM, 'stopped by SIGTERM')],
+)
+def test_stopped(vid: Path, tmp_path: Path, signum: int, message: str) -> None:
     content = json.loads(vid.read_text())
     images = content['images']
     last = len(images)
@@ -240,8 +244,9 @@ def test_stopped(vid: Path, tmp_path: Path) -> None:
     assert process.stderr is not None
     while 'image' not in process.stderr.readline():
         pass
-    process.send_signal(signal.SIGTERM)
-    assert 'stopped by SIGTERM' in process.stderr.read()
+    os.killpg(process.pid, signum)  # as a terminal does
+    told = process.stderr.read()
+    assert message in told and 'Traceback' not in told
     assert process.wait() == 130
     assert not out.exists()
     with pytest.raises(ProcessLookupError):  # nobody is left

@@ -6,7 +6,7 @@ from collections import deque
 from concurrent.futures import Future, ProcessPoolExecutor
 from typing import Any, Callable, Iterator, Sequence
 
-from ...utils import end_with_parent
+from ...utils.processes import end_by_parent_only, end_with_parent
 
 
 def ordered_map(
@@ -29,7 +29,7 @@ def ordered_map(
         yield from map(function, tasks)
         return
     pending: deque[Future] = deque()
-    with ProcessPoolExecutor(jobs, initializer=end_with_parent) as pool:
+    with ProcessPoolExecutor(jobs, initializer=_prepare) as pool:
         try:
             for task in tasks:
                 pending.append(pool.submit(function, task))
@@ -40,3 +40,9 @@ def ordered_map(
         finally:
             for future in pending:
                 future.cancel()
+
+
+def _prepare() -> None:
+    """Let a process end with the one that started it, and not of its own accord."""
+    end_by_parent_only()
+    end_with_parent()
