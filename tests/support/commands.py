@@ -9,6 +9,7 @@ import socket
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 from mmengine.visualization import Visualizer
 
@@ -22,7 +23,7 @@ def run_tool(name: str, *args: object) -> None:
     main.run(main.parse([str(arg) for arg in args]))
 
 
-def _forget_visualizers(cls: type) -> None:
+def _forget_visualizers(cls: Any) -> None:
     """Let the next run make its own visualizer, with its own folder.
 
     Runs in one process otherwise share the first one of each class, and mmengine has no
