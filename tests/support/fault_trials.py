@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any, Callable, NamedTuple
 
 from mmengine.config import Config
+from mmengine.runner import set_random_seed
 from mmtrack.registry import METRICS
 
 from stpn_plugin.builders import build_dataset, dataset_meta, scope_of
@@ -58,6 +59,7 @@ def _train(cfg: Config) -> None:
     # Of the videos alone, each sample once.
     cfg.train_dataloader.dataset = cfg.train_dataloader.dataset.datasets[0]
     dataset = build_dataset(cfg, 'train')
+    set_random_seed(0)  # which frames meet in a sample, and how they are cut
     for index in range(len(dataset)):
         dataset[index]
 
