@@ -6,6 +6,7 @@ Checkpoints of a training are in ``test_engine/test_resume.py``.
 
 from __future__ import annotations
 
+import contextlib
 from pathlib import Path
 from typing import Any, Callable, Iterator
 
@@ -125,13 +126,15 @@ WRITERS: dict[str, Callable[[Path], None]] = {
 }
 
 
-@pytest.fixture(params=['full disk', 'limited files'])
-def full(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Path]:
-    """A folder where nothing larger than two pages fits."""
+@contextlib.contextmanager
+def full_folder(kind: str, tmp_path: Path) -> Iterator[Path]:
+    """A folder where nothing larger than two pages fits.
+
+    Within the test alone, as pytest's own output may be a file.
+    """
     folder = tmp_path / 'disk'
     folder.mkdir()
-    torch.save(dict(meta=dict(), state_dict=weights()), tmp_path / 'source.pth')
-    if request.param == 'full disk':
+    if kind == 'full disk':
         with small_disk(folder, LIMIT + 4096) as mounted:
             if mounted:
                 yield folder
@@ -140,23 +143,32 @@ def full(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Path]:
         yield folder
 
 
+KINDS = pytest.mark.parametrize('kind', ['full disk', 'limited files'])
+
+
+@KINDS
 @pytest.mark.parametrize('name', WRITERS)
-def test_a_full_disk(name: str, full: Path) -> None:
-    path = full / name
-    path.write_text('good')
-    with pytest.raises(OSError, match=path.stem):
-        WRITERS[name](path)
-    assert path.read_text() == 'good'
-    assert list(full.iterdir()) == [path]
+def test_a_full_disk(name: str, kind: str, tmp_path: Path) -> None:
+    torch.save(dict(meta=dict(), state_dict=weights()), tmp_path / 'source.pth')
+    with full_folder(kind, tmp_path) as full:
+        path = full / name
+        path.write_text('good')
+        with pytest.raises(OSError, match=path.stem):
+            WRITERS[name](path)
+        assert path.read_text() == 'good'
+        assert list(full.iterdir()) == [path]
 
 
-def test_frames(full: Path) -> None:
-    with pytest.raises(OSError, match='cannot be written'):
-        write_frames(FrameWriter(str(full / 'frames')))
-    assert not list((full / 'frames').iterdir())
+@KINDS
+def test_frames(kind: str, tmp_path: Path) -> None:
+    with full_folder(kind, tmp_path) as full:
+        with pytest.raises(OSError, match='cannot be written'):
+            write_frames(FrameWriter(str(full / 'frames')))
+        assert not list((full / 'frames').iterdir())
 
 
-def test_pictures_of_a_test_run(full: Path, tmp_path: Path) -> None:
+@KINDS
+def test_pictures_of_a_test_run(kind: str, tmp_path: Path) -> None:
     frame = tmp_path / 'video/000000.jpg'
     frame.parent.mkdir()
     sample = prediction()
@@ -165,7 +177,8 @@ def test_pictures_of_a_test_run(full: Path, tmp_path: Path) -> None:
     content = cv2.imencode('.jpg', cv2.resize(picture(), (384, 256)), quality)[1]
     frame.write_bytes(content.tobytes())
     VISUALIZERS.build(dict(type='DetLocalVisualizer', name='full_disk'))
-    hook = VideoVisualizationHook(draw=True, interval=1, test_out_dir=str(full))
-    with pytest.raises(OSError, match='000000.jpg cannot be written'):
-        hook.after_test_iter(None, 0, {}, [sample])
-    assert not [path for path in full.rglob('*') if path.is_file()]
+    with full_folder(kind, tmp_path) as full:
+        hook = VideoVisualizationHook(draw=True, interval=1, test_out_dir=str(full))
+        with pytest.raises(OSError, match='000000.jpg cannot be written'):
+            hook.after_test_iter(None, 0, {}, [sample])
+        assert not [path for path in full.rglob('*') if path.is_file()]
