@@ -6,6 +6,10 @@ BIN := .venv/bin
 # Threads that spin while they wait take the processor from those they wait for.
 export OMP_WAIT_POLICY ?= PASSIVE
 
+# Two tests at a time; each file's in one process, as they share what they build.
+PYTEST := -m pytest -n 2 --dist loadfile
+test test-fast test-compiled: export OMP_NUM_THREADS ?= 1
+
 # Where `make bench` measures, and more options of it.
 DEVICE ?= cpu
 BENCH ?=
@@ -26,14 +30,14 @@ demo-full: setup  ## the same, and train the detector that it starts from
 	$(BIN)/python projects/tiny_vid/demo.py --full
 
 test: setup  ## run the tests
-	$(BIN)/python -m pytest
+	$(BIN)/python $(PYTEST)
 
 test-fast: setup  ## run the tests that take no longer than a few seconds each
-	$(BIN)/python -m pytest -m 'not slow and not gpu'
+	$(BIN)/python $(PYTEST) -m 'not slow and not gpu'
 
 test-compiled:  ## run the tests but the long ones with mmcv's compiled operators (Python 3.8 to 3.10)
 	@$(SETUP) --compiled
-	@if [ -d .venv-compiled ]; then .venv-compiled/bin/python -m pytest -m 'not slow and not gpu'; fi
+	@if [ -d .venv-compiled ]; then .venv-compiled/bin/python $(PYTEST) -m 'not slow and not gpu'; fi
 
 bench: setup  ## measure speed and memory (DEVICE=cuda for a GPU; BENCH='--quick' etc.)
 	$(BIN)/python tools/benchmarks/bench.py --device $(DEVICE) $(BENCH)
