@@ -15,7 +15,7 @@ DEVICE ?= cpu
 BENCH ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo demo-full test test-fast test-compiled bench mim lint clean
+.PHONY: help setup demo demo-full test test-fast test-compiled bench mim lint docs clean
 
 help:  ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-15s %s\n", $$1, $$2}' Makefile
@@ -52,6 +52,14 @@ lint: setup  ## check style, types and who imports whom
 	$(BIN)/lint-imports
 	$(BIN)/python .dev_scripts/generate_model_pages.py --check
 
+docs: .venv-docs/installed  ## build the documentation site into build/site (Python 3.10 or later)
+	.venv-docs/bin/mkdocs build --strict
+
+.venv-docs/installed: requirements/lock/docs.txt
+	$(PYTHON) -m venv .venv-docs
+	.venv-docs/bin/pip install --quiet --disable-pip-version-check --no-deps -r $<
+	@touch $@
+
 clean:  ## remove the environments, caches and build folders
-	rm -rf .venv .venv-compiled .venv-mim .mypy_cache .pytest_cache .ruff_cache build dist *.egg-info
+	rm -rf .venv .venv-compiled .venv-mim .venv-docs .mypy_cache .pytest_cache .ruff_cache build dist *.egg-info
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -77,7 +77,7 @@ class VideoDetector:
             another number of classes, or the installed mmcv's operators do not
             compute in the precision of ``amp``.
 
-    Example:
+    Examples:
         >>> detector = VideoDetector(config, checkpoint)
         >>> for result in detector.detect_video('frames/', batch_size=8):
         ...     boxes = result.pred_det_instances.bboxes

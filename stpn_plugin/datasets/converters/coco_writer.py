@@ -28,7 +28,7 @@ class CocoWriter:
         categories: The categories.
         sections: Names of the other sections.
 
-    Example:
+    Examples:
         >>> with CocoWriter('a.json', [], ['images']) as writer:
         ...     writer.add('images', file_name='1.JPEG')
         1

@@ -50,7 +50,7 @@ class STPNPyramidVisionTransformerV2(PromptedBackbone, PyramidVisionTransformerV
             are mmdet's to the last bit.
         **kwargs: Those of mmdet's ``PyramidVisionTransformerV2``.
 
-    Example:
+    Examples:
         >>> import torch
         >>> backbone = STPNPyramidVisionTransformerV2(embed_dims=32)
         >>> feats = backbone(torch.rand(2, 3, 64, 96), torch.rand(5, 32))

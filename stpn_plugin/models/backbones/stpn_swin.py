@@ -61,7 +61,7 @@ class STPNSwinTransformer(PromptedBackbone, SwinTransformer):
     Raises:
         ValueError: There is no such ``arch``.
 
-    Example:
+    Examples:
         >>> import torch
         >>> backbone = STPNSwinTransformer(arch='tiny')
         >>> feats = backbone(torch.rand(2, 3, 64, 96), torch.rand(5, 96))

@@ -27,7 +27,7 @@ def prompted(backbone: nn.Module, prompts: Features) -> Iterator[None]:
         backbone: Module whose forward takes ``prompts``.
         prompts: Prompts (P, C) or (B, P, C), or a mapping to such tensors.
 
-    Example:
+    Examples:
         >>> from stpn_plugin.models.backbones import STPNSwinTransformer
         >>> backbone = STPNSwinTransformer(arch='tiny').eval()
         >>> images, prompts = torch.rand(2, 3, 64, 96), torch.rand(5, 96)

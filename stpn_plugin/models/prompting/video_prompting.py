@@ -72,7 +72,7 @@ class VideoPrompting(FreezingMixin, BaseModel):
         ValueError: The dimensions of the prompts do not fit the backbone, or
             ``support_chunk_size`` is less than 1.
 
-    Example:
+    Examples:
         >>> from mmtrack.models import QDTrack
         >>> from mmtrack.registry import MODELS
         >>> @MODELS.register_module()

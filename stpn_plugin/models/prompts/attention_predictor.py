@@ -33,7 +33,7 @@ class AttentionPromptPredictor(PromptSource):
         num_heads: Number of attention heads. Defaults to 16.
         init_cfg: Initialization config.
 
-    Example:
+    Examples:
         >>> predictor = AttentionPromptPredictor(768, 96)
         >>> predictor(torch.rand(2, 14, 768, 19, 32)).shape
         torch.Size([2, 5, 96])

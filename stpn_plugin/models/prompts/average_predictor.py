@@ -27,7 +27,7 @@ class AveragePromptPredictor(PromptSource):
         num_prompts: Number of prompts P. Defaults to 5.
         init_cfg: Initialization config.
 
-    Example:
+    Examples:
         >>> import torch
         >>> predictor = AveragePromptPredictor(768, 96)
         >>> predictor(torch.rand(2, 14, 768, 19, 32)).shape
