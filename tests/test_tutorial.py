@@ -30,7 +30,8 @@ STPN = f"""
 set -e
 stpn() {{
     case $1 in
-        train | demo) "$PYTHON" -m stpn_command "$@" --cfg-options {shlex.join(SMALLER)} ;;
+        train | demo)
+            "$PYTHON" -m stpn_command "$@" --cfg-options {shlex.join(SMALLER)} ;;
         *) "$PYTHON" -m stpn_command "$@" ;;
     esac
 }}

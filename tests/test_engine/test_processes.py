@@ -18,11 +18,12 @@ from tests.support.toy_runs import free_port
 from tests.support.toy_training import losses, toy_config
 
 WORKERS = """
+import os
 import time
 from stpn_plugin.datasets.converters.ordered_map import ordered_map
 
 def wait(task):
-    print('started', flush=True)
+    os.write(1, b'started\\n')  # at once: two print
     time.sleep(1000)
 
 for _ in ordered_map(wait, range(4), 2):
