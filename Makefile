@@ -15,13 +15,14 @@ DEVICE ?= cpu
 BENCH ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo demo-full test test-fast test-compiled bench mim lint docs clean
+.PHONY: help setup demo demo-full test test-fast test-compiled test-newest matrix
+.PHONY: bench mim lint docs clean
 
 help:  ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-15s %s\n", $$1, $$2}' Makefile
 
-setup:  ## create .venv, or bring it up to date
-	@$(SETUP)
+setup:  ## create .venv, or bring it up to date (TORCH=2.6.0, cpu, cu126: another torch)
+	@$(SETUP) $(if $(TORCH),--torch '$(TORCH)') $(if $(TORCH_INDEX),--torch-index '$(TORCH_INDEX)')
 
 demo: setup  ## train and test STPN on a small generated video set, with pictures
 	$(BIN)/python projects/tiny_vid/demo.py
@@ -38,6 +39,12 @@ test-fast: setup  ## run the tests that take no longer than a few seconds each
 test-compiled:  ## run the tests but the long ones with mmcv's compiled operators (Python 3.8 to 3.10)
 	@$(SETUP) --compiled
 	@if [ -d .venv-compiled ]; then .venv-compiled/bin/python $(PYTEST) -m 'not slow and not gpu'; fi
+
+test-newest:  ## a smoke test with the newest Python of this machine
+	@$(PYTHON) .dev_scripts/matrix.py --newest
+
+matrix:  ## try all Pythons with old and new torch, one at a time (MATRIX='--rows 3.13')
+	@$(PYTHON) .dev_scripts/matrix.py $(MATRIX)
 
 bench: setup  ## measure speed and memory (DEVICE=cuda for a GPU; BENCH='--quick' etc.)
 	$(BIN)/python tools/benchmarks/bench.py --device $(DEVICE) $(BENCH)
@@ -61,5 +68,5 @@ docs: .venv-docs/installed  ## build the documentation site into build/site (Pyt
 	@touch $@
 
 clean:  ## remove the environments, caches and build folders
-	rm -rf .venv .venv-compiled .venv-mim .venv-docs .mypy_cache .pytest_cache .ruff_cache build dist *.egg-info
+	rm -rf .venv .venv-compiled .venv-mim .venv-docs .venv-matrix .mypy_cache .pytest_cache .ruff_cache build dist *.egg-info
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -5,7 +5,10 @@ Python itself. Steps that are done and whose inputs have not changed are skipped
 environment that is there is never replaced by one of another Python.
 
 Without options: ``.venv``, made by the running Python, with mmcv-lite and the operators
-of ``projects/mmcv_torchvision_ops``. With ``--compiled``: ``.venv-compiled``, made by a
+of ``projects/mmcv_torchvision_ops``. ``--torch`` takes another torch than the lock
+file's (see ``torch_builds.py``), which stays until another is asked for; ``--folder``
+another place; ``--plan`` only tells what would be run. With ``--compiled``:
+``.venv-compiled``, made by a
 Python 3.8 to 3.10 of this machine, with mmcv's own operators, compiled once and kept in
 the user's cache. With ``--mim``: ``.venv-mim``, which has all that ``.venv`` has, and
 this package as its users install it, because mim does not find an editable one.
@@ -24,6 +27,9 @@ import time
 from pathlib import Path
 from typing import Dict, List, Optional, Tuple
 
+import mmcv_lite_wheel
+import torch_builds
+
 ROOT = Path(__file__).resolve().parents[1]
 LOCKS = ROOT / 'requirements' / 'lock'
 BACKEND = ROOT / 'projects' / 'mmcv_torchvision_ops'
@@ -31,7 +37,10 @@ MMCV = 'mmcv==2.0.0rc4'
 # What an installed package depends on, beside its modules.
 PACKAGING = ('setup.cfg', 'pyproject.toml', 'requirements', 'stpn_plugin/version.py')
 CACHE = Path(os.environ.get('XDG_CACHE_HOME') or Path.home() / '.cache')
-WHEELS = CACHE / 'stpn_plugin' / 'wheels' / 'torch2.0.1'
+WHEELS = CACHE / 'stpn_plugin' / 'wheels'
+COMPILED_WHEELS = WHEELS / 'torch2.0.1'
+# Pythons that lock files are made for.
+PYTHONS = ((3, 8), (3, 14))
 
 # Major and minor version of a Python.
 Version = Tuple[int, int]
@@ -45,8 +54,9 @@ ADVICE = {
     'Connection': 'Check the network and proxy settings.',
     'Read timed out': 'The package index is slow: run the same command again.',
     'No matching distribution': (
-        'No such package for this machine (the lock files are for Linux on x86-64), or '
-        'no package index in reach.'
+        'No such package for this machine (the lock files are for Linux on x86-64) or '
+        'this Python (each torch is built for some of them), or no package index in '
+        'reach.'
     ),
     'Python.h': "Install Python's headers (Debian: apt install python3-dev).",
     "command 'gcc' failed: No such": NO_COMPILER,
@@ -65,10 +75,14 @@ class Environment:
         path: Its folder.
         python: The interpreter that it is made with.
         version: Version of the interpreter.
+        plan: Whether to tell what would be run, and to run nothing.
     """
 
-    def __init__(self, path: Path, python: str, version: Version) -> None:
+    def __init__(
+        self, path: Path, python: str, version: Version, plan: bool = False
+    ) -> None:
         self.path = path
+        self.plan = plan
         self.python = python
         self.version = version
         self.bin = path / 'bin'
@@ -98,6 +112,11 @@ class Environment:
             SetupError: If a command fails.
         """
         if self.done.get(title) == fingerprint:
+            return
+        if self.plan:
+            self._say(title)
+            for command in commands:
+                print(f'    $ {" ".join(map(shlex.quote, command))}')
             return
         self.changed = True
         start = time.monotonic()
@@ -209,6 +228,38 @@ def lock_file(version: Version, compiled: bool) -> Path:
     return LOCKS / f'py{version[0]}{version[1]}{suffix}.txt'
 
 
+def find_python(minor: int, headers: bool = False) -> Optional[str]:
+    """Look for a Python on PATH and in pyenv.
+
+    Args:
+        minor: X of Python 3.X.
+        headers: Whether it has to come with its C headers.
+
+    Returns:
+        Path of the interpreter; None if this machine has none.
+    """
+    check = (
+        'import ensurepip, os, sys, sysconfig, venv;'
+        f'path = sysconfig.get_path("include") if {headers} else "";'
+        'there = not path or os.path.exists(os.path.join(path, "Python.h"));'
+        f'print(sys.executable if sys.version_info[1] == {minor} and there else "")'
+    )
+    pyenv = os.environ.get('PYENV_ROOT') or str(Path.home() / '.pyenv')
+    candidates = [shutil.which(f'python3.{minor}')]
+    candidates += glob.glob(f'{pyenv}/versions/3.{minor}.*/bin/python3')
+    for candidate in filter(None, candidates):
+        # A shim of pyenv may be on PATH and yet not lead to an interpreter.
+        result = subprocess.run(
+            [candidate, '-c', check],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            text=True,
+        )
+        if result.returncode == 0 and result.stdout.strip():
+            return result.stdout.strip()
+    return None
+
+
 def find_python_for_compiling() -> Optional[Tuple[str, Version]]:
     """Look for a Python that torch 2.0.1 has wheels for, with its C headers.
 
@@ -216,51 +267,63 @@ def find_python_for_compiling() -> Optional[Tuple[str, Version]]:
         Path of the interpreter and its (major, minor) version; None if this machine has
         none.
     """
-    check = (
-        'import ensurepip, os, sys, sysconfig, venv;'
-        'header = os.path.join(sysconfig.get_path("include"), "Python.h");'
-        'print(sys.executable if os.path.exists(header) else "")'
-    )
-    pyenv = os.environ.get('PYENV_ROOT') or str(Path.home() / '.pyenv')
     for minor in (10, 9, 8):
-        candidates = [shutil.which(f'python3.{minor}')]
-        candidates += glob.glob(f'{pyenv}/versions/3.{minor}.*/bin/python3')
-        for candidate in filter(None, candidates):
-            # A shim of pyenv may be on PATH and yet not lead to an interpreter.
-            result = subprocess.run(
-                [candidate, '-c', check],
-                stdout=subprocess.PIPE,
-                stderr=subprocess.DEVNULL,
-                text=True,
-            )
-            if result.returncode == 0 and result.stdout.strip():
-                return result.stdout.strip(), (3, minor)
+        python = find_python(minor, headers=True)
+        if python is not None:
+            return python, (3, minor)
     return None
 
 
-def set_up(env: Environment, compiled: bool) -> None:
+def set_up(
+    env: Environment,
+    compiled: bool,
+    torch: Optional[str] = None,
+    index: Optional[str] = None,
+) -> None:
     """Run all steps.
 
     Args:
         env: The environment to set up.
         compiled: Whether to build mmcv with its operators.
+        torch: Which torch to take, as :mod:`torch_builds` has it; by default what the
+            environment has been asked for before.
+        index: URL of the index to take it from.
 
     Raises:
-        SetupError: If a step fails.
+        SetupError: If a step fails, or there is no such torch.
     """
     lock = lock_file(env.version, compiled)
+    build = _parse_torch(torch, index, lock)
     tools = [
         line.strip()
         for line in lock.read_text().splitlines()
         if line.startswith(('ninja==', 'setuptools==', 'wheel=='))
     ]
     env.create()
-    env.step(
-        f'install the packages of {lock.relative_to(ROOT)}',
-        fingerprint(lock),
-        env.install(*tools),
-        env.install('-r', str(lock)),
-    )
+    asked = env.path / 'setup_torch.json'
+    if torch is None and asked.exists():
+        build = torch_builds.TorchBuild(**json.loads(asked.read_text()))
+    commands, options = [env.install(*tools)], []
+    if env.version >= (3, 13):
+        script = str(Path(mmcv_lite_wheel.__file__))
+        commands += [[str(env.bin / 'python'), script, str(WHEELS)]]
+        options = ['--find-links', str(WHEELS)]
+    if build is None:
+        mark = fingerprint(lock)
+        if asked.exists():
+            # pip takes another build of the same version for the one of the lock file.
+            commands += [env.pip('uninstall', '--yes', 'torch', 'torchvision')]
+        commands += [env.install(*options, '-r', str(lock))]
+    else:
+        mark = f'{fingerprint(LOCKS)} {build}'
+        rest = env.path / 'setup_rest.txt'
+        commands += torch_builds.commands(build, lock, rest, env.pip, options)
+        if not env.plan:
+            asked.write_text(json.dumps(build._asdict()))
+            rest.write_text(torch_builds.without_torch(lock))
+    env.step(f'install the packages of {lock.relative_to(ROOT)}', mark, *commands)
+    if build is None and asked.exists() and not env.plan:
+        asked.unlink()
     if compiled:
         install_compiled_mmcv(env)
     env.step(
@@ -273,6 +336,20 @@ def set_up(env: Environment, compiled: bool) -> None:
         fingerprint(*(ROOT / name for name in PACKAGING)),
         env.install('-e', str(ROOT)),
     )
+
+
+def _parse_torch(
+    torch: Optional[str], index: Optional[str], lock: Path
+) -> Optional[torch_builds.TorchBuild]:
+    """Read what the command line says of torch; None for what the lock file says."""
+    if torch in (None, 'lock'):
+        if index is not None:
+            raise SetupError('TORCH_INDEX needs a version or build, TORCH=..., beside.')
+        return None
+    try:
+        return torch_builds.parse(torch, index, lock)
+    except ValueError as error:
+        raise SetupError(str(error)) from error
 
 
 def set_up_mim() -> Environment:
@@ -326,7 +403,7 @@ def _output(python: str, code: str) -> List[str]:
 def install_compiled_mmcv(env: Environment) -> None:
     """Build a wheel of mmcv with its operators, unless the cache has it; install it."""
     pattern = '{}-cp{}{}-*.whl'.format(MMCV.replace('==', '-'), *env.version)
-    if not list(WHEELS.glob(pattern)):
+    if not list(COMPILED_WHEELS.glob(pattern)):
         if not any(map(shutil.which, filter(None, [os.environ.get('CXX'), 'c++']))):
             raise SetupError(f'building {MMCV} needs a C++ compiler. {NO_COMPILER}')
         folder = env.path / 'wheels'
@@ -343,12 +420,12 @@ def install_compiled_mmcv(env: Environment) -> None:
             MAX_JOBS=os.environ.get('MAX_JOBS', str(os.cpu_count())),
             PATH=f'{env.bin}{os.pathsep}{os.environ["PATH"]}',  # for ninja
         )
-        WHEELS.mkdir(parents=True, exist_ok=True)
+        COMPILED_WHEELS.mkdir(parents=True, exist_ok=True)
         for wheel in folder.glob(pattern):
-            partial = WHEELS / f'{wheel.name}.partial'
+            partial = COMPILED_WHEELS / f'{wheel.name}.partial'
             shutil.copyfile(str(wheel), str(partial))
-            partial.rename(WHEELS / wheel.name)
-    wheel = next(WHEELS.glob(pattern))
+            partial.rename(COMPILED_WHEELS / wheel.name)
+    wheel = next(COMPILED_WHEELS.glob(pattern))
     env.step(f'install the compiled {MMCV}', wheel.name, env.install(str(wheel)))
 
 
@@ -360,7 +437,17 @@ def main() -> None:
     kind.add_argument(
         '--mim', action='store_true', help='set up .venv-mim on top of .venv'
     )
+    kind.add_argument(
+        '--folder', type=Path, default=ROOT / '.venv', help='instead of .venv'
+    )
+    parser.add_argument('--torch', help='2.6.0, cpu, cu126, 2.6.0+cpu or lock')
+    parser.add_argument('--torch-index', metavar='URL', help='index to take it from')
+    parser.add_argument(
+        '--plan', action='store_true', help='tell what would be run, and run nothing'
+    )
     args = parser.parse_args()
+    if (args.compiled or args.mim) and (args.torch or args.torch_index or args.plan):
+        parser.error('--compiled and --mim take no other option')
     start = time.monotonic()
 
     if args.mim:
@@ -378,15 +465,18 @@ def main() -> None:
     else:
         version = sys.version_info[:2]
         if not lock_file(version, compiled=False).exists():
+            first, last = ('.'.join(map(str, python)) for python in PYTHONS)
             raise SetupError(
                 f'{sys.executable} is a Python {version[0]}.{version[1]}, which is not '
-                'supported. Take one from 3.8 to 3.12, for example: '
+                f'supported. Take one from {first} to {last}, for example: '
                 'make PYTHON=python3.10 test'
             )
         # Not sys.executable: it may belong to the very environment to be set up.
         python = f'{sys.base_prefix}/bin/python{version[0]}.{version[1]}'
-        env = Environment(ROOT / '.venv', python, version)
-        set_up(env, compiled=False)
+        env = Environment(
+            Path(os.path.abspath(args.folder)), python, version, args.plan
+        )
+        set_up(env, compiled=False, torch=args.torch, index=args.torch_index)
     if env.changed:
         print(f'[{env.path.name}] ready after {time.monotonic() - start:.0f} s')
 

@@ -11,18 +11,23 @@ from __future__ import annotations
 
 import builtins
 import functools
+import importlib.util
 import logging
 import pickle
+import pkgutil
 import weakref
 from collections import defaultdict
+from types import SimpleNamespace
 from typing import Any, Callable, Sequence
 
 import mmengine.fileio as fileio
 import numpy as np
 import torch
 from mmcv.transforms.utils import cache_randomness
+from mmcv.utils import ext_loader
 from mmengine.logging import HistoryBuffer, print_log
 from mmengine.utils import digit_version
+from mmengine.utils.dl_utils import misc
 from pycocotools.cocoeval import COCOeval
 
 from .utils.numeric_arrays import plain_array, plain_dtype, with_dtype_state
@@ -32,6 +37,7 @@ from .utils.stand_ins import history_buffer
 def apply() -> None:
     """Apply every adaptation that works by being applied at import."""
     restore_numpy_aliases()
+    find_operators_without_loaders()
     trust_mmengine_checkpoints()
     shorten_refusals_of_torch()
     load_checkpoints_as_data()
@@ -65,6 +71,21 @@ def restore_numpy_aliases() -> None:
         # Not `hasattr`: numpy 1.24 to 1.26 warn when asked for some of these names.
         if name not in vars(np):
             setattr(np, name, getattr(builtins, name))
+
+
+def find_operators_without_loaders() -> None:
+    """Let mmengine and mmcv look for mmcv's operators on a Python without loaders.
+
+    Symptom: ``AttributeError: module 'pkgutil' has no attribute 'find_loader'`` when
+    mmengine makes an optimizer, or replaces ``SyncBatchNorm``.
+
+    Versions: Python 3.14 removed the function; mmengine 0.10.7, mmcv 2.0.0rc4. Nothing
+    of ``pkgutil`` is changed, but what these two modules take for it.
+    """
+    if hasattr(pkgutil, 'find_loader'):
+        return
+    for module in (misc, ext_loader):
+        module.pkgutil = SimpleNamespace(find_loader=importlib.util.find_spec)
 
 
 def trust_mmengine_checkpoints() -> None:

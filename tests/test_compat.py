@@ -580,6 +580,28 @@ def test_boxes_are_cropped() -> None:
     assert after == 'fine'
 
 
+OPERATORS = """
+import pkgutil
+vars(pkgutil).pop('find_loader', None)  # as in Python 3.14
+import torch
+from mmengine.optim import build_optim_wrapper
+optimizer = dict(type='SGD', lr=1.0)
+build_optim_wrapper(
+    torch.nn.Linear(1, 1),
+    dict(optimizer=optimizer, paramwise_cfg=dict(bias_lr_mult=2.0)),
+)
+from mmcv.utils.ext_loader import check_ops_exist
+assert check_ops_exist()
+"""
+
+
+@pytest.mark.slow
+def test_operators_are_found_without_loaders() -> None:
+    before, after = outcomes(OPERATORS, 'find_operators_without_loaders')
+    assert before == "module 'pkgutil' has no attribute 'find_loader'"
+    assert after == 'fine'
+
+
 TRACKS = """
 import contextlib, io
 import numpy as np
