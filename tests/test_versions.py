@@ -65,7 +65,7 @@ def test_lock_files_of_all_pythons() -> None:
     assert f'{PYTHONS[0]} to {PYTHONS[-1]}' in readme
     workflow = (ROOT / '.github/workflows/ci.yml').read_text()
     for python in PYTHONS:
-        assert f"'{python}'" in workflow and f'| {python}.' in readme, python
+        assert f"'{python}'" in workflow, python
 
 
 def test_plan_of_the_lock_file(tmp_path: Path) -> None:
