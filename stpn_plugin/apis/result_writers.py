@@ -27,9 +27,8 @@ from mmtrack.structures import TrackDataSample
 from mmtrack.visualization import DetLocalVisualizer, TrackLocalVisualizer
 
 from ..utils import WholeFile, check_writable, whole_path
+from .video_encoders import CODECS, Encoder, open_encoder
 from .video_io import VideoError
-
-CODECS = {'.mp4': 'mp4v', '.mkv': 'mp4v', '.avi': 'MJPG'}
 
 
 def found_objects(result: TrackDataSample) -> InstanceData:
@@ -322,13 +321,13 @@ class CocoWriter(TextWriter):
 
 
 class VideoWriter(FileWriter):
-    """Video of the frames that it is given.
+    """Video of the frames that it is given, in H.264 or VP9 if it is .mp4 or .webm.
 
     OpenCV tells of no error while it writes. So the finished file is read, and has to
     hold all frames.
 
     Args:
-        path: Path of the file, ending with one of :data:`CODECS`.
+        path: Path of the file, ending with .mp4, .webm, .mkv or .avi.
         fps: Frames per second.
 
     Raises:
@@ -343,17 +342,14 @@ class VideoWriter(FileWriter):
             )
         super().__init__(path)
         self.fps = fps
-        self._fourcc = cv2.VideoWriter.fourcc(*CODECS[suffix])
-        self._video: cv2.VideoWriter | None = None
+        self._video: Encoder | None = None
 
     def _write(self, image: np.ndarray, result: TrackDataSample) -> None:
         if self._video is None:
             height, width = image.shape[:2]
-            self._video = cv2.VideoWriter(
-                self._unfinished.temporary, self._fourcc, self.fps, (width, height)
+            self._video = open_encoder(
+                self._unfinished.temporary, self.fps, (width, height)
             )
-            if not self._video.isOpened():
-                raise OSError('OpenCV cannot open it as a video')
         self._video.write(image)
 
     def _close(self) -> None:

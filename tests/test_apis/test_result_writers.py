@@ -7,6 +7,7 @@ import signal
 import warnings
 from pathlib import Path
 
+import cv2
 import mmcv
 import numpy as np
 import pytest
@@ -25,6 +26,7 @@ from stpn_plugin.apis import (
     VideoFile,
     VideoWriter,
     select_detections,
+    video_encoders,
 )
 from stpn_plugin.models import SingleFrameDetector
 from tests.support.full_disk import file_limit
@@ -92,7 +94,7 @@ def test_csv(tmp_path: Path) -> None:
     assert [float(second[key]) for key in ('x1', 'y1', 'x2', 'y2')] == [60, 5, 90, 60.5]
 
 
-@pytest.mark.parametrize('suffix', ['.mp4', '.mkv', '.avi'])
+@pytest.mark.parametrize('suffix', ['.mp4', '.webm', '.mkv', '.avi'])
 def test_video(tmp_path: Path, suffix: str) -> None:
     path = tmp_path / f'r{suffix}'
     with VideoWriter(str(path), fps=12.5) as writer:
@@ -101,8 +103,44 @@ def test_video(tmp_path: Path, suffix: str) -> None:
     video = VideoFile(path)
     assert video.fps == pytest.approx(12.5)
     assert [round(frame.mean() / 40) for frame in video] == [0, 1, 2, 3, 4]
-    with pytest.raises(ValueError, match='must end with .mp4, .mkv, .avi'):
+    with pytest.raises(ValueError, match='must end with .mp4, .webm, .mkv, .avi'):
         VideoWriter('r.gif', fps=1)
+
+
+@pytest.mark.parametrize('suffix', ['.mp4', '.webm'])
+@pytest.mark.parametrize('with_pyav', [False, True])
+def test_videos_that_browsers_play(
+    tmp_path: Path,
+    suffix: str,
+    with_pyav: bool,
+    monkeypatch: pytest.MonkeyPatch,
+    capfd: pytest.CaptureFixture,
+) -> None:
+    if with_pyav:
+        pytest.importorskip('av')
+    else:
+        monkeypatch.setattr(video_encoders, 'av', None)
+    path = str(tmp_path / f'r{suffix}')
+    with VideoWriter(path, 12.5) as writer:
+        for i in range(5):
+            writer.write(np.full((63, 95, 3), 40 * i, np.uint8), result(i))
+    assert capfd.readouterr().err == ''  # codecs that are not there are no errors
+    assert VideoFile(path).fps == pytest.approx(12.5)
+    assert [round(frame.mean() / 40) for frame in VideoFile(path)] == [0, 1, 2, 3, 4]
+    code = int(cv2.VideoCapture(path).get(cv2.CAP_PROP_FOURCC))
+    plays = {'.mp4': ('avc1', 'h264', 'vp09', 'VP90'), '.webm': ('VP90',)}[suffix]
+    if with_pyav and suffix == '.mp4':
+        plays = ('avc1', 'h264')
+    assert code.to_bytes(4, 'little').decode() in plays
+
+
+def test_no_encoder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(video_encoders, 'av', None)
+    monkeypatch.setitem(video_encoders.CODECS, '.mp4', ('none',))
+    with pytest.raises(OSError, match='r.mp4 cannot be written: .*pip install av'):
+        with VideoWriter(str(tmp_path / 'r.mp4'), 5) as writer:
+            writer.write(IMAGE, result())
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_frames(tmp_path: Path) -> None:
@@ -158,7 +196,7 @@ def test_closed_by_hand_after_a_failed_write(tmp_path: Path) -> None:
     assert [path.name for path in tmp_path.rglob('*') if path.is_file()] == []
 
 
-@pytest.mark.parametrize('suffix', ['.mp4', '.mkv', '.avi'])
+@pytest.mark.parametrize('suffix', ['.mp4', '.webm', '.mkv', '.avi'])
 def test_frames_that_a_video_lost(tmp_path: Path, suffix: str) -> None:
     """OpenCV leaves out frames of another size, and says nothing."""
     path = tmp_path / f'r{suffix}'
@@ -170,7 +208,7 @@ def test_frames_that_a_video_lost(tmp_path: Path, suffix: str) -> None:
     assert path.read_text() == 'good' and len(list(tmp_path.iterdir())) == 1
 
 
-@pytest.mark.parametrize('suffix', ['.mp4', '.mkv', '.avi', '.json', '.csv'])
+@pytest.mark.parametrize('suffix', ['.mp4', '.webm', '.mkv', '.avi', '.json', '.csv'])
 def test_full_disk(tmp_path: Path, suffix: str) -> None:
     path = tmp_path / f'r{suffix}'
     path.write_text('good')
