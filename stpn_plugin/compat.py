@@ -13,6 +13,7 @@ import builtins
 import functools
 import importlib.util
 import logging
+import os.path as osp
 import pickle
 import pkgutil
 import weakref
@@ -393,9 +394,14 @@ def check_image_files() -> None:
 
 
 def _checked_image(loader: Any, path: str, info: dict) -> np.ndarray:
-    from stpn_plugin.datasets import image_files
+    from stpn_plugin.datasets import as_video_frame, image_files
 
     try:
+        if as_video_frame(path) is not None and not osp.exists(path):
+            raise image_files.ImageError(
+                'it is a frame of a video: load it by LoadFrameFromVideo, in the place '
+                'of LoadImageFromFile in the pipeline'
+            )
         image_files.check_regular(path)
         if loader.file_client_args is None:
             content = fileio.get(path, backend_args=loader.backend_args)

@@ -517,7 +517,8 @@ def _frame_pipeline(transforms: Sequence[dict[str, Any]]) -> tuple[Compose, bool
     for transform in rest:
         if _name(transform) == 'PackTrackInputs':
             transform['pack_single_img'] = False
-    loaders = [t for t in each if _name(t) == 'LoadImageFromFile']
+    names = ('LoadImageFromFile', 'LoadFrameFromVideo')
+    loaders = [t for t in each if _name(t) in names]
     to_float32 = any(t.get('to_float32', False) for t in loaders)
     # There are no annotations to load either.
     each = [t for t in each if not _name(t).startswith('Load')]

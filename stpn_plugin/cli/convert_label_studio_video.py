@@ -12,8 +12,10 @@ from .converting_sets import VideoSetOptions
 
 def run(options: VideoSetOptions) -> int:
     """Convert; returns the exit status."""
-    options.extract()
-    return options.convert(lambda: read_label_studio(options.source, options.frames))
+    frames = options.read_videos()
+    return options.convert(
+        lambda: read_label_studio(options.source, options.folder, frames)
+    )
 
 
 main = Command(__doc__, VideoSetOptions, run)

@@ -13,13 +13,14 @@ import mmcv
 from ..apis import VideoFile
 from ..datasets.checks import find_faults
 from ..datasets.converters import Source, split_clips, write_clips
+from ..datasets.converters.frames import FrameFile, list_video_frames
 from ..utils import (
     ProgressBar,
     check_writable,
     refuse_overwriting_input,
     whole_folder,
 )
-from .command import BaseOptions, argument, option
+from .command import BaseOptions, argument, flag, option
 
 
 def fraction(text: str) -> float:
@@ -101,26 +102,51 @@ class VideoSetOptions(SetOptions):
         'folder of its name; a folder that is there stays as it is',
         metavar='FILE',
     )
+    in_place: bool = flag(
+        'extract nothing: frames are read from the --videos, by names relative to '
+        '--images, or to where you are without it'
+    )
 
     @property
-    def frames(self) -> str:
-        """Folder of the frames.
+    def folder(self) -> str:
+        """Folder that file names are relative to.
 
         Raises:
             ValueError: None is given.
         """
-        if self.images is None:
-            raise ValueError('this format needs --images, the folder of the frames')
-        return self.images
+        if self.images is None and not self.in_place:
+            raise ValueError(
+                'this format needs --images, the folder of the frames, or --in-place '
+                'with --videos'
+            )
+        return self.images or '.'
 
-    def extract(self) -> None:
-        """Extract the frames of the videos.
+    def read_videos(self) -> dict[str, list[FrameFile]] | None:
+        """Extract the frames of the videos, or list those that are read from there.
+
+        Returns:
+            The frames that are read from videos, by the names of these without ending;
+            None if they were extracted.
 
         Raises:
+            ConversionError: A video that is to be read from cannot be.
+            ValueError: There are none to be read from, or two of one name.
             VideoError: A video cannot be read.
             OSError: A frame cannot be written.
         """
-        extract_frames(self.videos or (), self.frames)
+        videos = self.videos or []
+        if not self.in_place:
+            extract_frames(videos, self.folder)
+            return None
+        if not videos:
+            raise ValueError('--in-place needs --videos, the video files to read from')
+        found: dict[str, list[FrameFile]] = {}
+        for path in ProgressBar(videos, 'count frames', unit='video'):
+            name = osp.splitext(osp.basename(path))[0]
+            if name in found:
+                raise ValueError(f'two videos have the name {name}')
+            found[name] = list_video_frames(self.folder, path)
+        return found
 
 
 def extract_frames(videos: Sequence[str], images: str) -> None:

@@ -139,7 +139,7 @@ train_dataloader = dict(
                              method='bilateral_uniform'),
         pipeline=[
             dict(type='TransformBroadcaster', share_random_params=True, transforms=[
-                dict(type='LoadImageFromFile'),
+                dict(type={loader!r}),
                 dict(type='LoadTrackAnnotations', with_instance_id=True),
                 dict(type='mmdet.Resize', scale={recipe.scale!r}, keep_ratio=True),
                 dict(type='RandomFlip', prob=0.5),
@@ -157,7 +157,7 @@ val_dataloader = dict(
         data_prefix=dict(img_path={images!r}),
         pipeline=[
             dict(type='TransformBroadcaster', share_random_params=True, transforms=[
-                dict(type='LoadImageFromFile'),
+                dict(type={loader!r}),
                 dict(type='mmdet.Resize', scale={recipe.scale!r}, keep_ratio=True),
             ]),
             dict(type='PackTrackInputs'),
@@ -214,6 +214,7 @@ def run(options: Options) -> None:
         annotations=path,
         val=options.val or path,
         images=options.images,
+        loader=stats.loader,
         videos=stats.num_videos,
         frames=stats.num_frames,
         annotated=stats.num_annotated,

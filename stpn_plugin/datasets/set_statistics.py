@@ -7,6 +7,8 @@ from typing import Any, Mapping, NamedTuple
 
 import numpy as np
 
+from .video_frames import as_video_frame
+
 
 class SetStatistics(NamedTuple):
     """Numbers of an annotation file with videos.
@@ -19,6 +21,7 @@ class SetStatistics(NamedTuple):
         size: Width and height of most frames, in pixels.
         box_sizes: Square roots of the areas of small, middling and large boxes, in
             pixels: the 10th, 50th and 90th percentile.
+        loader: Transform that loads its images.
     """
 
     classes: tuple[str, ...]
@@ -27,6 +30,7 @@ class SetStatistics(NamedTuple):
     num_annotated: int
     size: tuple[int, int]
     box_sizes: tuple[float, float, float]
+    loader: str
 
 
 def measure_set(content: Mapping[str, Any], path: str) -> SetStatistics:
@@ -55,6 +59,7 @@ def measure_set(content: Mapping[str, Any], path: str) -> SetStatistics:
     sizes = Counter((i['width'], i['height']) for i in content['images'])
     areas = [a['bbox'][2] * a['bbox'][3] for a in objects]
     small, middling, large = np.sqrt(np.percentile(areas, (10, 50, 90))).tolist()
+    in_place = any(as_video_frame(i['file_name']) for i in content['images'])
     return SetStatistics(
         tuple(c['name'] for c in categories if c['id'] in used),
         len(content['videos']),
@@ -62,4 +67,5 @@ def measure_set(content: Mapping[str, Any], path: str) -> SetStatistics:
         len({a['image_id'] for a in objects}),
         sizes.most_common(1)[0][0],
         (small, middling, large),
+        'LoadFrameFromVideo' if in_place else 'LoadImageFromFile',
     )

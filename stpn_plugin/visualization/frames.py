@@ -14,8 +14,11 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Rectangle
 
+from ..datasets import VideoFrameReader, as_video_frame
 from ..evaluation import DetectionMatching
 from .style import add_legend
+
+_VIDEOS = VideoFrameReader(max_open=2)
 
 GROUND_TRUTH, TRUE_POSITIVE, FALSE_POSITIVE = '#56B4E9', '#009E73', '#D55E00'
 
@@ -24,7 +27,7 @@ def load_frame(path: str) -> np.ndarray:
     """Read a frame.
 
     Args:
-        path: Path of the image file.
+        path: Path of the image file, or name of a frame of a video file.
 
     Returns:
         RGB image (H, W, 3), uint8.
@@ -33,6 +36,9 @@ def load_frame(path: str) -> np.ndarray:
         FileNotFoundError: If there is no such file.
         ValueError: If it is no image.
     """
+    frame = as_video_frame(path)
+    if frame is not None and osp.isfile(frame.video):
+        return mmcv.bgr2rgb(_VIDEOS.read(frame))
     if not osp.isfile(path):
         raise FileNotFoundError(f'frame {path} does not exist')
     image = mmcv.imread(path)

@@ -7,8 +7,11 @@ import os.path as osp
 from functools import partial
 from typing import Any, Callable, Iterator, NamedTuple
 
+import numpy as np
+
 from ..converters.ordered_map import ordered_map
 from ..image_files import ImageError, check_regular, check_size, decode_image
+from ..video_frames import VideoFrameReader, as_video_frame
 from .faults import Fault, FaultKind, Places
 
 _CHUNK = 32  # images a task, so that tasks are worth their way to another process
@@ -67,14 +70,12 @@ def _check_images(
 ) -> list[tuple[int, FaultKind, str]]:
     """Faults of some images: place, kind and text."""
     faults = []
+    videos = VideoFrameReader(max_open=1)
     for image in images:
         kind = FaultKind.IMAGE_FILE
         path = osp.join(folder, image.name)
         try:
-            check_regular(path)
-            with open(path, 'rb') as file:
-                content = file.read()
-            pixels = decode_image(content)
+            pixels, content = _read(path, videos)
             kind = FaultKind.IMAGE_SIZE
             check_size(pixels, content, dict(height=image.height, width=image.width))
         except ImageError as error:
@@ -83,3 +84,14 @@ def _check_images(
             reason = os.strerror(error.errno) if error.errno else str(error)
             faults.append((image.place, kind, f'{path}: {reason}'))
     return faults
+
+
+def _read(path: str, videos: VideoFrameReader) -> tuple[np.ndarray, bytes]:
+    """An image, and the content of its file if it has one of its own."""
+    frame = as_video_frame(path)
+    if frame is not None:
+        return videos.read(frame), b''
+    check_regular(path)
+    with open(path, 'rb') as file:
+        content = file.read()
+    return decode_image(content), content

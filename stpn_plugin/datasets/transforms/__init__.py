@@ -1,8 +1,10 @@
 from .frames import PadFramesToLargest, TrackRandomCrop
+from .loading import LoadFrameFromVideo
 from .support import DrawReferenceFrames, PackPromptedInputs
 
 __all__ = [
     'DrawReferenceFrames',
+    'LoadFrameFromVideo',
     'PackPromptedInputs',
     'PadFramesToLargest',
     'TrackRandomCrop',

@@ -13,6 +13,7 @@ from mmtrack.engine import TrackVisualizationHook
 from mmtrack.registry import HOOKS
 from mmtrack.structures import TrackDataSample
 
+from ...datasets import VideoFrameReader, as_video_frame
 from ...utils import whole_path
 
 
@@ -33,6 +34,7 @@ class VideoVisualizationHook(TrackVisualizationHook):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self._depth = 1  # number of folders in a name
+        self._videos = VideoFrameReader(max_open=2)
 
     def before_test(self, runner: Runner) -> None:
         """Find out how many folders tell the videos of the dataset apart.
@@ -64,10 +66,13 @@ class VideoVisualizationHook(TrackVisualizationHook):
         if not self.draw or not self.every_n_inner_iters(batch_idx, self.interval):
             return
         for output in outputs:
-            image = mmcv.imfrombytes(
-                self.file_client.get(output.img_path), channel_order='rgb'
-            )
             folder, frame = osp.split(output.img_path)
+            in_video = as_video_frame(output.img_path)
+            if in_video is not None:
+                image, frame = mmcv.bgr2rgb(self._videos.read(in_video)), f'{frame}.jpg'
+            else:
+                content = self.file_client.get(output.img_path)
+                image = mmcv.imfrombytes(content, channel_order='rgb')
             video = '/'.join(_parts(folder)[-self._depth :])
             with ExitStack() as stack:
                 # Class names are no formulas.

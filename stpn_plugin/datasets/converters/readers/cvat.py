@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import os.path as osp
 import xml.etree.ElementTree as ET
-from typing import Any
+from typing import Any, Mapping
 
 import numpy as np
 from pycocotools import mask as coco_mask
 
 from ..clips import Clip, LabelledImage, LabelledObject, Source
-from ..frames import FrameFile, list_frames
+from ..frames import FrameFile, find_frames
 from ..key_boxes import KeyBox, fill_in
 from ..report import ConversionError
 from .text import files_of, read_xml
@@ -18,7 +18,9 @@ from .text import files_of, read_xml
 _SHAPES = ('box', 'polygon', 'mask')
 
 
-def read_cvat(source: str, images: str) -> Source:
+def read_cvat(
+    source: str, images: str, in_place: Mapping[str, list[FrameFile]] | None = None
+) -> Source:
     """Read tracks exported by CVAT as "CVAT for video 1.1".
 
     A box between two that are listed lies evenly between them. Polygons and masks hold
@@ -28,6 +30,7 @@ def read_cvat(source: str, images: str) -> Source:
         source: An XML file, or a folder of such files, one a video.
         images: Folder of the frames, or with a folder of frames for each video: of the
             name of the XML file or of the video file that it names, without ending.
+        in_place: Frames that are read from video files, by such names, instead.
 
     Returns:
         The videos.
@@ -46,20 +49,15 @@ def read_cvat(source: str, images: str) -> Source:
             raise ConversionError(
                 f'{path} has images, no tracks: export as "CVAT for video 1.1"'
             )
-        for name in root.iterfind('meta//labels/label/name'):
-            categories.setdefault(name.text or '')
-        video = _folder(path, root, images)
-        clips.append(_read_video(path, root, list_frames(images, video), video))
+        for label in root.iterfind('meta//labels/label/name'):
+            categories.setdefault(label.text or '')
+        named = root.findtext('meta//source') or ''
+        names = [osp.splitext(osp.basename(name))[0] for name in (path, named)]
+        video, frames = find_frames(images, names, in_place)
+        clips.append(_read_video(path, root, frames, video))
         for track in root.iterfind('track'):
             categories.setdefault(track.get('label', ''))
     return Source(clips, list(categories))
-
-
-def _folder(path: str, root: ET.Element, images: str) -> str:
-    """Folder below ``images`` with the frames of a video."""
-    named = root.findtext('meta//source') or ''
-    names = [osp.splitext(osp.basename(name))[0] for name in (path, named)]
-    return next((n for n in names if n and osp.isdir(osp.join(images, n))), '')
 
 
 def _read_video(

@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import os.path as osp
 import posixpath
-from typing import Any
+from typing import Any, Mapping
 from urllib.parse import unquote, urlsplit
 
 from ....utils import read_json
 from ..clips import Clip, LabelledImage, LabelledObject, Source
-from ..frames import list_frames
+from ..frames import FrameFile, find_frames
 from ..key_boxes import KeyBox, fill_in
 from .text import Fields
 
 
-def read_label_studio(source: str, images: str) -> Source:
+def read_label_studio(
+    source: str, images: str, in_place: Mapping[str, list[FrameFile]] | None = None
+) -> Source:
     """Read video object tracking annotations of Label Studio ("JSON" export).
 
     Of each task the first annotation that was not cancelled counts. Between two frames
@@ -24,6 +26,7 @@ def read_label_studio(source: str, images: str) -> Source:
         source: JSON file.
         images: Folder of the frames, or with a folder of frames for each video, of the
             name of the video file without ending.
+        in_place: Frames that are read from video files, by such names, instead.
 
     Returns:
         The videos.
@@ -40,8 +43,7 @@ def read_label_studio(source: str, images: str) -> Source:
         data = Fields(source, f'task {i}: data', task.get('data', dict))
         file = posixpath.basename(unquote(urlsplit(data.get('video', str)).path))
         name = osp.splitext(file)[0]
-        video = name if osp.isdir(osp.join(images, name)) else ''
-        frames = list_frames(images, video)
+        _, frames = find_frames(images, [name], in_place)
         objects: list[list[LabelledObject]] = [[] for _ in frames]
         for j, region in enumerate(_regions(source, i, task)):
             where = f'task {i}: region {j}'
