@@ -30,7 +30,7 @@ class SetStatistics(NamedTuple):
     num_annotated: int
     size: tuple[int, int]
     box_sizes: tuple[float, float, float]
-    loader: str
+    loader: str = 'LoadImageFromFile'
 
 
 def measure_set(content: Mapping[str, Any], path: str) -> SetStatistics:
