@@ -13,6 +13,7 @@ from .result_writers import (
 )
 from .video_detector import VideoDetector, VideoStream
 from .video_io import LiveVideo, VideoError, VideoFile, open_video
+from .video_result import VideoResult
 
 __all__ = [
     'CocoWriter',
@@ -25,6 +26,7 @@ __all__ = [
     'VideoDetector',
     'VideoError',
     'VideoFile',
+    'VideoResult',
     'VideoStream',
     'VideoWriter',
     'found_objects',

@@ -12,10 +12,13 @@ from typing import (
     Any,
     Iterable,
     Iterator,
+    Literal,
     NamedTuple,
     Sequence,
+    Tuple,
     TypeVar,
     Union,
+    overload,
 )
 
 import numpy as np
@@ -25,8 +28,6 @@ from mmengine.config import Config
 from mmengine.dataset import Compose, pseudo_collate
 from mmengine.device import get_device
 from mmtrack.registry import DATASETS, MODELS
-from mmtrack.structures import TrackDataSample
-from mmtrack.utils import SampleList
 
 from ..builders import entry, load_config, load_weights, scope_of
 from ..models.class_check import check_num_classes, checkpoint_classes
@@ -44,8 +45,10 @@ from .video_io import (
     open_video,
     read_frames,
 )
+from .video_result import VideoResult
 
 T = TypeVar('T')
+Pair = Tuple[np.ndarray, VideoResult]  # image (H, W, 3), BGR, and what is in it
 Video = Union[str, 'os.PathLike[str]', Iterable[FrameLike]]
 
 
@@ -80,7 +83,8 @@ class VideoDetector:
     Examples:
         >>> detector = VideoDetector(config, checkpoint)
         >>> for result in detector.detect_video('frames/', batch_size=8):
-        ...     boxes = result.pred_det_instances.bboxes
+        ...     names = result.names
+        >>> picture = detector(frame).plot()
         >>> stream = detector.stream()
         >>> result = stream.push(frame)
     """
@@ -119,13 +123,47 @@ class VideoDetector:
         self.model.to(self.device).eval()
         self._lock = threading.Lock()
 
+    def __call__(self, image: FrameLike) -> VideoResult:
+        """Detect in a single image, which alone then supports itself.
+
+        Args:
+            image: Image (H, W, 3), BGR, uint8, or image file.
+
+        Returns:
+            Its result, see :meth:`detect_video`, with the image.
+
+        Raises:
+            VideoError: It is no image.
+        """
+        ((_, result),) = self.detect_video([image], with_frames=True)
+        return result
+
+    @overload
+    def detect_video(
+        self,
+        video: Video,
+        batch_size: int = ...,
+        num_support_frames: int | None = ...,
+        with_frames: Literal[False] = ...,
+    ) -> Iterator[VideoResult]: ...
+
+    @overload
+    def detect_video(
+        self,
+        video: Video,
+        batch_size: int = ...,
+        num_support_frames: int | None = ...,
+        *,
+        with_frames: Literal[True],
+    ) -> Iterator[Pair]: ...
+
     def detect_video(
         self,
         video: Video,
         batch_size: int = 1,
         num_support_frames: int | None = None,
         with_frames: bool = False,
-    ) -> Iterator[Any]:
+    ) -> Iterator[VideoResult] | Iterator[Pair]:
         """Detect in a whole video, as a test run of the config does.
 
         Support frames are those of the config: spread over the video
@@ -147,8 +185,9 @@ class VideoDetector:
             with_frames: Whether to give each frame along with its result.
 
         Returns:
-            Iterator that gives for each frame a ``TrackDataSample``, on the
-            CPU, or a pair of the image (H, W, 3) and it. The detections are
+            Iterator that gives for each frame a :class:`VideoResult`, which is a
+            ``TrackDataSample``, on the CPU, or a pair of the image (H, W, 3) and
+            it, and it then keeps the image. The detections are
             its ``pred_det_instances``: ``bboxes`` (N, 4) in pixels of the
             frame, ``scores`` (N,) and ``labels`` (N,). Trackers and segmentors
             give ``pred_track_instances``, with ``instances_id`` (N,) and
@@ -213,7 +252,7 @@ class VideoDetector:
         self,
         streams: Sequence[VideoStream],
         frames: Sequence[Frame | FrameLike],
-    ) -> SampleList:
+    ) -> list[VideoResult]:
         """Detect in several streams at once, in one forward pass.
 
         Args:
@@ -272,7 +311,7 @@ class VideoDetector:
 
     def _detect_video(
         self, video: Iterable[FrameLike], batch_size: int, sampler: dict[str, Any]
-    ) -> Iterator[tuple[Frame, TrackDataSample]]:
+    ) -> Iterator[tuple[Frame, VideoResult]]:
         support: None | SpreadSupport | WindowSupport = None
         if self.reads_ahead:
             if sampler['method'] == 'test_with_adaptive_stride':
@@ -344,9 +383,9 @@ class VideoDetector:
 
     def _predict(
         self, batches: list[Batch], memories: list[SupportMemory | None]
-    ) -> SampleList:
+    ) -> list[VideoResult]:
         results = self.model.predict_frames(batches, memories)
-        return [result.cpu() for result in results]
+        return [VideoResult.of(result.cpu(), self.classes) for result in results]
 
     @contextmanager
     def _inference(self) -> Iterator[None]:
@@ -397,7 +436,7 @@ class VideoStream:
         """int: Number of frames seen."""
         return self.state.num_frames
 
-    def push(self, frame: Frame | FrameLike) -> TrackDataSample:
+    def push(self, frame: Frame | FrameLike) -> VideoResult:
         """Detect in the next frame.
 
         Args:
@@ -411,9 +450,19 @@ class VideoStream:
         """
         return self._detector.push([self], [frame])[0]
 
+    @overload
+    def run(
+        self, video: Video, batch_size: int = ..., with_frames: Literal[False] = ...
+    ) -> Iterator[VideoResult]: ...
+
+    @overload
+    def run(
+        self, video: Video, batch_size: int = ..., *, with_frames: Literal[True]
+    ) -> Iterator[Pair]: ...
+
     def run(
         self, video: Video, batch_size: int = 1, with_frames: bool = False
-    ) -> Iterator[Any]:
+    ) -> Iterator[VideoResult] | Iterator[Pair]:
         """Detect in all frames of a video, which is read once.
 
         Args:
@@ -441,10 +490,12 @@ def _opened(video: Video) -> Iterable[FrameLike]:
 
 
 def _pairs_or_results(
-    pairs: Iterable[tuple[Frame, TrackDataSample]], with_frames: bool
-) -> Iterator[Any]:
+    pairs: Iterable[tuple[Frame, VideoResult]], with_frames: bool
+) -> Iterator[VideoResult] | Iterator[Pair]:
     if with_frames:
-        return ((frame.image, result) for frame, result in pairs)
+        return (
+            (frame.image, result.with_image(frame.image)) for frame, result in pairs
+        )
     return (result for _, result in pairs)
 
 

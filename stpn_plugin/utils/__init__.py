@@ -1,6 +1,7 @@
 """What every part of the package may use, and which uses none of them."""
 
 from .class_names import category_ids, classes_in, listed
+from .extras import MissingPackageError, import_extra
 from .files import (
     WholeFile,
     check_writable,
@@ -21,6 +22,7 @@ from .run_names import name_runs
 from .tables import markdown_table, number_columns, text_table
 
 __all__ = [
+    'MissingPackageError',
     'ProgressBar',
     'WholeFile',
     'category_ids',
@@ -28,6 +30,7 @@ __all__ = [
     'check_writable',
     'end_with_parent',
     'classes_in',
+    'import_extra',
     'leads_out',
     'listed',
     'markdown_table',
