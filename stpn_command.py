@@ -32,6 +32,7 @@ COMMANDS = {
     'convert coco': 'convert_coco',
     'convert-checkpoint': 'convert_checkpoint',
     'publish': 'publish',
+    'export-results': 'export_results',
     'report': 'report',
     'plot-logs': 'plot_logs',
     'plot-pr': 'plot_pr',

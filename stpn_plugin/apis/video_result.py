@@ -12,7 +12,7 @@ import cv2
 import numpy as np
 from mmtrack.structures import TrackDataSample
 
-from ..utils import import_extra
+from ..evaluation.exports.libraries import supervision_detections
 from .result_writers import DetectionDrawer, found_objects, select_detections
 from .video_io import load_frame
 
@@ -90,17 +90,14 @@ class VideoResult(TrackDataSample):
         Raises:
             MissingPackageError: supervision is not installed.
         """
-        supervision = import_extra('supervision', 'supervision')
         found = found_objects(self)
-        ids = found.instances_id.numpy() if 'instances_id' in found else None
-        masks = np.asarray(found.masks, bool) if 'masks' in found else None
-        return supervision.Detections(
-            xyxy=found.bboxes.numpy(),
-            mask=masks,
-            confidence=found.scores.numpy(),
-            class_id=found.labels.numpy(),
-            tracker_id=ids,
-            data=dict(class_name=np.array(self.names, dtype=str)),
+        return supervision_detections(
+            found.bboxes,
+            found.scores,
+            found.labels,
+            self.names,
+            found.get('instances_id'),
+            found.get('masks'),
         )
 
     def plot(

@@ -41,6 +41,7 @@ ARGUMENTS = {
     'convert coco': 'FILE -o out.json',
     'convert-checkpoint': 'FILE out.pth --config CONFIG',
     'publish': 'FILE out.pth',
+    'export-results': 'FILE CONFIG --to csv -o out.csv',
     'report': 'CONFIG FILE',
     'plot-logs': 'FILE',
     'plot-pr': 'CONFIG FILE',

@@ -21,6 +21,7 @@ class LabelledObject(NamedTuple):
         segmentation: COCO's polygons or RLE; None without a mask.
         occluded: Whether it is partly hidden.
         crowd: Whether it is several objects, or a region that is not annotated.
+        score: How sure a detector is of it; None of an annotation.
     """
 
     category: str
@@ -29,6 +30,7 @@ class LabelledObject(NamedTuple):
     segmentation: Any = None
     occluded: bool = False
     crowd: bool = False
+    score: float | None = None
 
 
 class LabelledImage(NamedTuple):
