@@ -37,7 +37,7 @@ def test_wheel(source: Path, wheel: Path) -> None:
             assert archive.read(prefix + name) == (source / name).read_bytes()
     modules = {
         path.relative_to(source).as_posix()
-        for suffix in ('*.py', '*.html')
+        for suffix in ('*.py', '*.html', 'pretrained/*/*')
         for path in (source / 'stpn_plugin').rglob(suffix)
         if '.mim' not in path.parts
     }

@@ -122,6 +122,32 @@ def detector_checkpoint(work_dir: str, size: Size = Size()) -> str:  # noqa: B00
     return f'{work_dir}/detector/iter_{size.iterations(DETECTOR_CONFIG)}.pth'
 
 
+def stpn_stages(work_dir: str, size: Size = Size()) -> list[Stage]:  # noqa: B008
+    """Stages that train STPN from the packed detector.
+
+    Args:
+        work_dir: Folder for checkpoints and logs.
+        size: How long to train.
+    """
+    detector = f'{work_dir}/detector.pth'
+    return [
+        Stage(
+            'unpack the weights of a single-frame detector',
+            ['-m', 'projects.tiny_vid.weights', detector],
+        ),
+        _train_stpn(CONFIG, work_dir, size, detector),
+    ]
+
+
+def stpn_checkpoint(
+    work_dir: str,
+    config: str = CONFIG,
+    size: Size = Size(),  # noqa: B008
+) -> str:
+    """File that :func:`stpn_stages` end with."""
+    return f'{work_dir}/stpn/iter_{size.iterations(config)}.pth'
+
+
 def stages(
     work_dir: str = WORK_DIR,
     full: bool = False,
@@ -138,33 +164,24 @@ def stages(
     if full:
         config = FULL_CONFIG
         detector = detector_checkpoint(work_dir, size)
-        get_detector = detector_stages(work_dir, size)
+        train = detector_stages(work_dir, size)
+        train.append(_train_stpn(config, work_dir, size, detector))
     else:
         config = CONFIG
         detector = f'{work_dir}/detector.pth'
-        get_detector = [
-            Stage(
-                'unpack the weights of a single-frame detector',
-                ['-m', 'projects.tiny_vid.weights', detector],
-            )
-        ]
-    checkpoint = f'{train_dir}/iter_{size.iterations(config)}.pth'
+        train = stpn_stages(work_dir, size)
+    checkpoint = stpn_checkpoint(work_dir, config, size)
     results = {
         'single frame': f'{work_dir}/single_frame.npz',
         'STPN': f'{work_dir}/stpn.npz',
     }
-    from_detector = f'model.detector.init_cfg.checkpoint={detector}'
     data = size if full or size.data else size._replace(data=FEW_STILLS)
     both = [config, *results.values()]
     names = ['--names', *results]
     several = ['--cfg-options', 'test_dataloader.batch_size=16']  # frames at a time
     return [
         *data_stages(data),
-        *get_detector,
-        Stage(
-            'train STPN from it',
-            _train(config, train_dir, size, from_detector, *NO_VALIDATION),
-        ),
+        *train,
         *(
             Stage(
                 f'test with VID metrics: {name}',
@@ -188,6 +205,15 @@ def stages(
         ),
         Stage('score', ['-m', 'projects.tiny_vid.scores', *both, *names]),
     ]
+
+
+def _train_stpn(config: str, work_dir: str, size: Size, detector: str) -> Stage:
+    from_detector = f'model.detector.init_cfg.checkpoint={detector}'
+    train_dir = f'{work_dir}/stpn'
+    return Stage(
+        'train STPN from it',
+        _train(config, train_dir, size, from_detector, *NO_VALIDATION),
+    )
 
 
 def _train(config: str, work_dir: str, size: Size, *options: str) -> list[str]:

@@ -1,5 +1,6 @@
 """Inference on videos."""
 
+from .pretrained import TINY_MODEL, find_model
 from .result_writers import (
     CocoWriter,
     CsvWriter,
@@ -23,12 +24,14 @@ __all__ = [
     'LiveVideo',
     'MotWriter',
     'ResultWriter',
+    'TINY_MODEL',
     'VideoDetector',
     'VideoError',
     'VideoFile',
     'VideoResult',
     'VideoStream',
     'VideoWriter',
+    'find_model',
     'found_objects',
     'open_video',
     'select_detections',

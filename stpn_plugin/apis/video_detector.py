@@ -35,6 +35,8 @@ from ..models.prompting import PastSupport, SupportMemory, VideoPrompting
 from ..models.prompting.batches import Batch
 from ..models.vid import SingleFrameDetector, STPNSelsa
 from ..models.vis import STPNMask2Former
+from ..utils.model_folders import read_model_folder
+from .pretrained import find_model
 from .support_frames import SpreadSupport, WindowSupport, support_sampler
 from .video_io import (
     Frame,
@@ -122,6 +124,34 @@ class VideoDetector:
         self._whole_videos = _name(batch_sampler) == 'EntireVideoBatchSampler'
         self.model.to(self.device).eval()
         self._lock = threading.Lock()
+
+    @classmethod
+    def from_pretrained(
+        cls,
+        name: str | os.PathLike[str],
+        device: None | str | torch.device = None,
+        amp: bool | torch.dtype = False,
+        revision: str | None = None,
+    ) -> VideoDetector:
+        """Load a model that ``stpn publish -o`` wrote. Nothing in it is run.
+
+        Args:
+            name: Its folder, or the id of its repository at Hugging Face's Hub,
+                which needs the package ``huggingface_hub``.
+            device: Defaults to the GPU if there is one.
+            amp: Mixed precision.
+            revision: Branch, tag or commit of the repository.
+
+        Returns:
+            The detector, with the classes of the folder.
+
+        Raises:
+            FileNotFoundError: There is no such folder, or a file is missing in it.
+            MissingPackageError: ``huggingface_hub`` is needed and not installed.
+            ValueError: It cannot be had, is damaged, or more than data.
+        """
+        folder = read_model_folder(find_model(os.fspath(name), revision))
+        return cls(Config(folder.config), folder.weights, device, amp)
 
     def __call__(self, image: FrameLike) -> VideoResult:
         """Detect in a single image, which alone then supports itself.

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import os.path as osp
+import re
 from contextlib import ExitStack
 from dataclasses import dataclass
 from itertools import combinations
@@ -11,6 +13,7 @@ from typing import Any, Iterable, Iterator, Sequence
 import numpy as np
 
 from ..apis import (
+    TINY_MODEL,
     CocoWriter,
     CsvWriter,
     DetectionDrawer,
@@ -28,7 +31,7 @@ from ..apis import (
 from ..builders import load_config
 from ..utils import ProgressBar, refuse_overwriting_input, same_file
 from .command import BaseOptions, Command, argument, flag, option
-from .configs import config_argument, config_overrides
+from .configs import config_overrides
 from .values import device, positive, rate, score
 
 DEFAULT_FPS = 25.0
@@ -43,8 +46,13 @@ class Options(BaseOptions):
         'video file, folder of images, glob pattern of images, index of a camera or '
         'URL of a stream'
     )
-    config: str = config_argument()
-    checkpoint: str = argument('checkpoint file or URL')
+    config: str | None = argument(
+        'config file, or without a checkpoint a published model: its folder, or the id '
+        "of its repository at Hugging Face's Hub; default: the tiny model that comes "
+        'with this package',
+        nargs='?',
+    )
+    checkpoint: str | None = argument('checkpoint file or URL', nargs='?')
     out_video: str | None = option(
         'annotated video, .mp4, .mkv or .avi', group=_OUTPUTS, metavar='FILE'
     )
@@ -112,14 +120,12 @@ def run(options: Options) -> None:
     """
     table_files = (options.out_json, options.out_csv, options.out_mot)
     if not (options.out_video or options.out_frames or any(table_files)):
-        raise ValueError(
-            'nothing to do: give --out-video, --out-frames, --out-json, --out-csv or '
-            '--out-mot'
-        )
+        name = osp.splitext(osp.basename(osp.normpath(options.input)))[0]
+        options.out_video = re.sub(r'[^\w.-]', '_', name) + '_found.mp4'
+        print(f'Objects will be shown in {options.out_video}')
     video = open_video(int(options.input) if options.input.isdigit() else options.input)
     check_outputs(options, video)
-    cfg = load_config(options.config, options.cfg_options)
-    detector = VideoDetector(cfg, options.checkpoint, options.device, options.amp)
+    detector = open_detector(options)
     labels = class_labels(options.classes, detector.classes)
     is_live = isinstance(video, LiveVideo)
     total = len(video) if isinstance(video, list) else getattr(video, 'length', None)
@@ -155,6 +161,29 @@ def run(options: Options) -> None:
                 ) from None
 
 
+def open_detector(options: Options) -> VideoDetector:
+    """The detector of a config and a checkpoint, a published one, or the shipped one.
+
+    Raises:
+        FileNotFoundError: There is no such config or folder.
+        ValueError: Config and checkpoint do not fit, or one is missing.
+    """
+    how = options.device, options.amp
+    if options.config is not None and options.checkpoint is not None:
+        cfg = load_config(options.config, options.cfg_options)
+        return VideoDetector(cfg, options.checkpoint, *how)
+    if options.config is not None and options.config.endswith('.py'):
+        raise ValueError(f'give a checkpoint of {options.config}, too')
+    if options.cfg_options:
+        raise ValueError('--cfg-options are for a config and a checkpoint')
+    if options.config is None:
+        print(
+            'No model was given: this is the tiny one that comes with the package. It '
+            'knows the drawn objects of projects/tiny_vid alone.'
+        )
+    return VideoDetector.from_pretrained(options.config or TINY_MODEL, *how)
+
+
 def check_outputs(options: Options, video: Iterable) -> None:
     """Check that the outputs overwrite neither what is read nor each other.
 
@@ -167,7 +196,9 @@ def check_outputs(options: Options, video: Iterable) -> None:
     for first, second in combinations(outputs, 2):
         if same_file(first, second):
             raise ValueError(f'two outputs have the name {first}')
-    inputs = [options.config, options.checkpoint]
+    inputs = [path for path in (options.config, options.checkpoint) if path]
+    if options.config and osp.isdir(options.config):
+        inputs = [osp.join(options.config, name) for name in os.listdir(options.config)]
     if isinstance(video, VideoFile):
         inputs.append(video.path)
     elif isinstance(video, LiveVideo) and options.input.startswith('file://'):

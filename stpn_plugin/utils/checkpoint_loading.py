@@ -31,6 +31,7 @@ from mmengine.runner import (
 from mmengine.runner.checkpoint import _get_mmengine_home, _process_mmcls_checkpoint
 from mmengine.utils import digit_version
 
+from .safetensors_files import is_safetensors, read_safetensors_checkpoint
 from .torch_files import read_torch_file
 
 # From 2.6 on `weights_only` holds what it promises (CVE-2025-32434), and takes the
@@ -48,7 +49,8 @@ def load_checkpoint_file(
     accepted too, where torch is new enough to know it.
 
     Args:
-        file: Path of a file of ``torch.save``, or the open file.
+        file: Path of a file of ``torch.save``, or the open file; or path of a
+            safetensors file or of the index of several, which are read to the CPU.
         map_location: As for ``torch.load``. Before torch 2.6 a device; anything else
             means the CPU.
 
@@ -63,6 +65,8 @@ def load_checkpoint_file(
         path = osp.expanduser(os.fspath(file))
         if not osp.isfile(path):
             raise FileNotFoundError(f'checkpoint {path} does not exist')
+        if is_safetensors(path):
+            return read_safetensors_checkpoint(path)
         with open(path, 'rb') as opened:
             return _load(opened, path, map_location)
     return _load(file, str(getattr(file, 'name', 'the file')), map_location)

@@ -6,6 +6,7 @@ from .convert import (
     convert_checkpoint,
     convert_weights,
 )
+from .model_folder import publish_folder
 from .names import rename
 from .publish import publish_checkpoint
 
@@ -15,6 +16,7 @@ __all__ = [
     'convert_checkpoint',
     'convert_weights',
     'publish_checkpoint',
+    'publish_folder',
     'read_checkpoint',
     'rename',
     'write_checkpoint',

@@ -12,6 +12,7 @@ from torch import Tensor
 
 from ..utils.files import WholeFile, named_write_errors, refuse_overwriting_input
 from ..utils.inert_pickle import PickleError
+from ..utils.safetensors_files import is_safetensors, read_safetensors_checkpoint
 from ..utils.torch_files import read_torch_file
 
 # Where trainers put weights, the better ones first: timm and others keep averaged
@@ -39,7 +40,7 @@ def read_checkpoint(filename: str) -> Checkpoint:
 
     Args:
         filename: A file that ``torch.save`` wrote, in the zip or the legacy
-            format: a state dict, or a dict with one.
+            format: a state dict, or a dict with one; or a safetensors file.
 
     Raises:
         FileNotFoundError: There is no such file.
@@ -47,6 +48,9 @@ def read_checkpoint(filename: str) -> Checkpoint:
     """
     if not osp.isfile(filename):
         raise FileNotFoundError(f'checkpoint {filename} does not exist')
+    if is_safetensors(filename):
+        content = read_safetensors_checkpoint(filename)
+        return Checkpoint(content['state_dict'], content['meta'], [])
     with open(filename, 'rb') as file:
         try:
             content = read_torch_file(file, keep_foreign=True)

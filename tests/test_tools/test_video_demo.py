@@ -14,7 +14,7 @@ import mmcv
 import numpy as np
 import pytest
 
-from stpn_plugin.apis import LiveVideo, VideoError, VideoFile
+from stpn_plugin.apis import TINY_MODEL, LiveVideo, VideoError, VideoFile
 from tests.support.commands import run_tool
 from tests.support.full_disk import file_limit
 from tests.support.tiny_data import CLASSES
@@ -226,8 +226,6 @@ def test_outputs_that_cannot_be_written(
     with pytest.raises(USER_ERRORS, match='a.gif: .* must end with .mp4'):
         run_demo(video, config, checkpoint, '--out-video', 'a.gif')
     assert 'detect' not in capsys.readouterr().err  # all that before any work
-    with pytest.raises(ValueError, match='nothing to do: give --out-video'):
-        run_demo(video, config, checkpoint)
 
 
 def test_outputs_that_are_inputs(
@@ -299,3 +297,38 @@ def test_tracks(config: Path, checkpoint: Path, frame_dir: Path) -> None:
     lines = [line.split(',') for line in Path('made/tracks.txt').read_text().split()]
     rows = read_csv('made/tracks.csv')
     assert [line[1] for line in lines] == [row['track_id'] for row in rows] != []
+
+
+def test_without_outputs_a_video(config: Path, checkpoint: Path, video: Path) -> None:
+    run_demo(video, config, checkpoint)
+    assert len(list(VideoFile('video_found.mp4'))) == 15
+
+
+def test_model_that_comes_with_the_package(capsys: pytest.CaptureFixture) -> None:
+    """Neither config nor checkpoint, and it finds the objects of its clip."""
+    clip = f'{TINY_MODEL}/clip.mp4'
+    run_tool('video_demo.py', clip, '--out-json', 'found.json')
+    assert 'No model was given' in capsys.readouterr().out
+    found = json.loads(Path('found.json').read_text())
+    frames = {annotation['image_id'] for annotation in found['annotations']}
+    assert len(frames) > 0.5 * len(found['images'])
+    names = {category['name'] for category in found['categories']}
+    assert {'giant_panda', 'zebra'} <= names
+
+
+def test_published_folder(frame_dir: Path) -> None:
+    run_tool('video_demo.py', frame_dir, TINY_MODEL, '--out-csv', 'found.csv')
+    assert Path('found.csv').is_file()
+    for words, said in (
+        (['config.py'], 'give a checkpoint of config.py'),
+        (['nowhere'], 'no folder nowhere'),
+        ([TINY_MODEL, '--cfg-options', 'a=1'], '--cfg-options are for a config'),
+    ):
+        with pytest.raises(USER_ERRORS, match=said):
+            run_tool('video_demo.py', frame_dir, *words, '--out-csv', 'b.csv')
+    with pytest.raises(ValueError, match='is the input'):
+        shutil.copytree(TINY_MODEL, 'mine')
+        run_tool(
+            *('video_demo.py', frame_dir, 'mine'),
+            *('--out-json', 'mine/config.json'),
+        )
