@@ -96,16 +96,14 @@ def _add_shape(
     outside: bool,
 ) -> None:
     tag, place = _shape(item, image)
-    shape = ET.SubElement(
-        track,
-        tag,
+    fields = dict(
         frame=str(frame),
         keyframe='1',
         outside=str(int(outside)),
         occluded=str(int(item.occluded)),
         z_order='0',
-        **place,
     )
+    shape = ET.SubElement(track, tag, {**fields, **place})
     if item.score is not None:
         attribute = ET.SubElement(shape, 'attribute', name='score')
         attribute.text = f'{item.score:.4f}'

@@ -60,7 +60,8 @@ def write_youtube_vis(path: str, clips: Sequence[Clip], classes: Sequence[str]) 
         clips: Videos.
         classes: Names of the classes; their ids count from 1.
     """
-    videos, annotations = [], []
+    videos: list[dict[str, Any]] = []
+    annotations: list[dict[str, Any]] = []
     for video_id, clip in enumerate(clips, 1):
         first = clip.images[0]
         names = [image.file_name for image in clip.images]

@@ -151,17 +151,17 @@ def _of_predictions(
     """Objects by image of saved predictions."""
     found: dict[Any, list[LabelledObject]] = {}
     for number, prediction in enumerate(predictions):
-        group = prediction.get('pred_track_instances') or {}
+        group: Any = prediction.get('pred_track_instances') or {}
         if 'instances_id' not in group:
             group = prediction.get('pred_det_instances')
         try:
             boxes = np.asarray(group['bboxes'], float).reshape(-1, 4)
             labels = np.asarray(group['labels']).tolist()
             scores = np.asarray(group['scores'], float).tolist()
-            tracks = [None] * len(labels)
+            tracks: list[Any] = [None] * len(labels)
             if 'instances_id' in group:
                 tracks = np.asarray(group['instances_id']).tolist()
-            masks = [None] * len(labels)
+            masks: list[Any] = [None] * len(labels)
             if 'masks' in group:
                 masks = [_rle(mask) for mask in np.asarray(group['masks'], np.uint8)]
             found[prediction['img_id']] = [
