@@ -374,7 +374,8 @@ def set_up_mim() -> Environment:
     (own,), (shared,) = (_output(str(p), ask) for p in (env.bin / 'python', base))
     # A line with a path: the .pth files there, of which one is that of the editable
     # install, are not read.
-    Path(own, 'shared.pth').write_text(f'{shared}\n')
+    # What mmengine needs of setuptools' is done here: `distutils`, gone in Python 3.12.
+    Path(own, 'shared.pth').write_text(f'{shared}\nimport _distutils_hack.override\n')
     content = (
         *('stpn_plugin', 'stpn_command.py', 'configs', 'tools'),
         *('model-index.yml', 'README.md'),

@@ -87,7 +87,8 @@ def test_mim_environment(source: Path) -> None:
     done = run(source, '--mim')
     assert done.returncode == 0, done.stdout
     python = source / '.venv-mim/bin/python'
-    ask = 'import stpn_plugin, torch; print(stpn_plugin.__file__, torch.__file__)'
+    ask = 'import distutils, stpn_plugin, torch\n'  # mmengine imports distutils, too
+    ask += 'print(stpn_plugin.__file__, torch.__file__)'
 
     def imported() -> list:
         environ = {k: v for k, v in os.environ.items() if k != 'PYTHONPATH'}
