@@ -1,4 +1,4 @@
-# All that `make setup` installs, in an image of about 8 GB (less with TORCH=cpu):
+# All that `make setup` installs, 7 GB (much less with TORCH=cpu), in an image:
 #
 #   docker build -t stpn .                    # or: --build-arg TORCH=cpu
 #   docker run --gpus all --shm-size 8g -v "$PWD/data:/stpn/data" \
