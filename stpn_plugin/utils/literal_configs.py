@@ -36,7 +36,7 @@ def parse_literal_config(text: str, name: str) -> dict[str, Any]:
         raise ValueError(
             f'{name}, line {refused.line}: only plain values are read from it'
         ) from refused
-    except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
+    except (SyntaxError, ValueError, TypeError, RecursionError, MemoryError) as error:
         raise ValueError(f'{name} is no config: {error}') from error
     for kind in _types(values):
         if not _TYPE.fullmatch(kind):

@@ -187,6 +187,8 @@ def spoil(folder: Path, copy: Path, name: str, content: bytes) -> Path:
         'a = open("ran", "w")',
         'a = [1 for _ in (1, 2)]',
         'a = dict(**{})',
+        'a = {[]: 1}',
+        'a.b = 1',
         'model = dict(type="os.system", command="touch ran")',
         'model = dict(type="mmengine.load", file="a.pkl")',
         'a = ' + '[' * 5000,
