@@ -33,6 +33,7 @@ COMMANDS = {
     'convert-checkpoint': 'convert_checkpoint',
     'publish': 'publish',
     'export-results': 'export_results',
+    'export': 'export',
     'report': 'report',
     'plot-logs': 'plot_logs',
     'plot-pr': 'plot_pr',

@@ -14,6 +14,7 @@ import torch
 
 from ..benchmarks import (
     backbones,
+    exported,
     loading,
     motion_metric,
     profiles,
@@ -30,6 +31,7 @@ PARTS: dict[str, Callable[[Settings], list[Table]]] = {
     'backbones': backbones.tables,
     'profile': profiles.tables,
     'test-loop': test_loop.tables,
+    'exported': exported.tables,
     'training': training.tables,
     'loading': loading.tables,
     'metric': motion_metric.tables,

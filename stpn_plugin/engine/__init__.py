@@ -4,6 +4,7 @@ from .checkpoints import check_resumable, checkpoint_dir, find_checkpoint
 from .cpu_amp import CPUAmpOptimWrapper
 from .hooks import (
     ClassCheckHook,
+    CompileHook,
     FitWeightsHook,
     FollowLauncherHook,
     NonFiniteLossError,
@@ -17,6 +18,7 @@ from .video_runner import VideoRunner, build_runner
 __all__ = [
     'CPUAmpOptimWrapper',
     'ClassCheckHook',
+    'CompileHook',
     'FitWeightsHook',
     'FollowLauncherHook',
     'NonFiniteLossError',

@@ -42,6 +42,7 @@ ARGUMENTS = {
     'convert-checkpoint': 'FILE out.pth --config CONFIG',
     'publish': 'FILE out.pth',
     'export-results': 'FILE CONFIG --to csv -o out.csv',
+    'export': 'CONFIG FILE -o exported',
     'report': 'CONFIG FILE',
     'plot-logs': 'FILE',
     'plot-pr': 'CONFIG FILE',

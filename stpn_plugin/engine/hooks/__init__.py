@@ -1,6 +1,7 @@
 """Hooks of the runner."""
 
 from .class_check_hook import ClassCheckHook, with_class_check
+from .compile_hook import CompileHook
 from .fit_weights_hook import FitWeightsHook
 from .follow_launcher_hook import FollowLauncherHook
 from .non_finite_loss_hook import NonFiniteLossError, NonFiniteLossHook
@@ -10,6 +11,7 @@ from .video_visualization_hook import VideoVisualizationHook
 
 __all__ = [
     'ClassCheckHook',
+    'CompileHook',
     'FitWeightsHook',
     'FollowLauncherHook',
     'NonFiniteLossError',

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from typing import Any, Callable
 
 import torch
@@ -99,7 +98,7 @@ def _fused_attention(
     """Arguments and result as for :func:`attend`."""
     q, k, v = qkv.unbind(0)
     default = q.shape[-1] ** -0.5  # torch 2.0 has no other
-    if not math.isclose(scale, default):
+    if abs(scale / default - 1) > 1e-9:
         q = q * (scale / default)
     return F.scaled_dot_product_attention(q, k, v, attn_mask=_pick(bias, kinds))
 

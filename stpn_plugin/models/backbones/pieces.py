@@ -64,6 +64,15 @@ def is_autocast(x: Tensor) -> bool:
     return torch.is_autocast_enabled()
 
 
+def laid_out(x: Tensor) -> Tensor:
+    """A view whose rows are about to be worked on.
+
+    While a graph is recorded, it is copied. Whether layers have to copy a view depends
+    on which dimensions have a size of one, and would bind the graph to those.
+    """
+    return x.clone(memory_format=torch.contiguous_format) if is_traced() else x
+
+
 def is_traced() -> bool:
     """Whether torch.compile, export or a jit trace records what is done."""
     compiler = getattr(torch, 'compiler', None)

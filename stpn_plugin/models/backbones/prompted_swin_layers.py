@@ -32,7 +32,7 @@ from .attention import (
     split_heads,
 )
 from .mlp import TokenMLP
-from .pieces import is_traced, pieces, trains_in_pieces
+from .pieces import is_traced, laid_out, pieces, trains_in_pieces
 from .promptable import PatchAttention
 from .prompted_block import PromptedBlock
 
@@ -70,13 +70,13 @@ def window_partition(x: Tensor, grid: tuple[int, int], window_size: int) -> Tens
     """Cut maps (B, H, W, C) into a grid of windows (B, nW, window_size ** 2, C)."""
     rows, columns = grid
     x = x.unflatten(2, (columns, window_size)).unflatten(1, (rows, window_size))
-    return x.transpose(2, 3).flatten(3, 4).flatten(1, 2)
+    return laid_out(x.transpose(2, 3)).flatten(3, 4).flatten(1, 2)
 
 
 def window_reverse(windows: Tensor, grid: tuple[int, int], window_size: int) -> Tensor:
     """Merge a grid of windows (B, nW, window_size ** 2, C) into maps (B, H, W, C)."""
     x = windows.unflatten(2, (window_size, window_size)).unflatten(1, grid)
-    return x.transpose(2, 3).flatten(3, 4).flatten(1, 2)
+    return laid_out(x.transpose(2, 3)).flatten(3, 4).flatten(1, 2)
 
 
 class PromptedWindowMSA(nn.Module):
@@ -160,7 +160,7 @@ class PromptedWindowMSA(nn.Module):
         num_prompts = shared.shape[1]
         mean = out[:, :, :num_prompts].mean(dim=1)
         # Contiguous rows are what torch adds a bias to while it multiplies.
-        return mean, self.project(out[:, :, num_prompts:].contiguous())
+        return mean, self.project(laid_out(out[:, :, num_prompts:]).contiguous())
 
     def project(self, attended: Tensor) -> Tensor:
         """The output projection."""
@@ -206,10 +206,11 @@ class PromptedShiftWindowMSA(nn.Module):
         """
         h, w = hw_shape
         num_prompts = tokens.shape[1] - h * w
-        prompts = tokens[:, :num_prompts] if num_prompts else None
-        maps = tokens[:, num_prompts:].unflatten(1, hw_shape)
+        prompts = laid_out(tokens[:, :num_prompts]) if num_prompts else None
+        maps = laid_out(tokens[:, num_prompts:]).unflatten(1, hw_shape)
         size = self.window_size
-        grid = (-(-h // size), -(-w // size))
+        # Exported graphs divide negative numbers otherwise.
+        grid = ((h + size - 1) // size, (w + size - 1) // size)
         maps = F.pad(maps, (0, 0, 0, grid[1] * size - w, 0, grid[0] * size - h))
         return prompts, maps, grid
 
@@ -382,7 +383,8 @@ class PromptedPatchMerging(nn.Module):
         """
         h, w = hw_shape
         num_prompts = tokens.shape[1] - h * w
-        maps = tokens[:, num_prompts:].unflatten(1, (h, w)).permute(0, 3, 1, 2)
+        maps = laid_out(tokens[:, num_prompts:])
+        maps = maps.unflatten(1, (h, w)).permute(0, 3, 1, 2)
         if self.adap_padding is not None:
             maps = self.adap_padding(maps)
         merged_shape = tuple(

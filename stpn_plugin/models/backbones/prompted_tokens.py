@@ -5,6 +5,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from .pieces import laid_out
+
 
 def prepend_prompts(prompts: Tensor, patches: Tensor) -> Tensor:
     """Put prompts in front of patch tokens.
@@ -41,10 +43,12 @@ def prepend_prompts(prompts: Tensor, patches: Tensor) -> Tensor:
         raise ValueError(
             f'prompts are for {prompts.shape[0]} images, but the batch has {batch_size}'
         )
-    return torch.cat((prompts.expand(batch_size, -1, -1), patches), dim=1)
+    if prompts.dim() == 2:
+        prompts = prompts.expand(batch_size, -1, -1)
+    return torch.cat((prompts, patches), dim=1)
 
 
 def drop_prompts(tokens: Tensor, hw_shape: tuple[int, int]) -> Tensor:
     """Keep the patches of tokens (B, P + H * W, C): (B, H * W, C)."""
     h, w = hw_shape
-    return tokens[:, tokens.shape[1] - h * w :]
+    return laid_out(tokens[:, tokens.shape[1] - h * w :])

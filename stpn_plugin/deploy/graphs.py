@@ -1,0 +1,236 @@
+"""What is exported: modules from frames as they are to tensors of fixed meaning."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from ..models.prompting import VideoPrompting
+from ..models.prompts.base import Features, PromptSource
+from ..models.vid import SingleFrameDetector
+from .errors import ExportError
+from .heads import detection_head
+
+
+class FramePreparation(nn.Module):
+    """Channel order, normalisation and padding, as of mmtrack's preprocessor.
+
+    Args:
+        preprocessor: A built ``TrackDataPreprocessor``.
+        stride: Side of the last stage's patches, in pixels.
+
+    Raises:
+        ExportError: It pads to other sizes than whole patches.
+    """
+
+    mean: Tensor
+    std: Tensor
+
+    def __init__(self, preprocessor: Any, stride: int) -> None:
+        super().__init__()
+        divisor = getattr(preprocessor, 'pad_size_divisor', 1)
+        if divisor % stride:
+            raise ExportError(
+                f'data_preprocessor.pad_size_divisor of the model is {divisor}: to be '
+                f'exported it has to be a multiple of {stride}, the stride of the '
+                'backbone'
+            )
+        self.divisor = divisor
+        self.pad_value = float(preprocessor.pad_value)
+        self.swaps = bool(preprocessor.channel_conversion)
+        mean = getattr(preprocessor, 'mean', torch.zeros(1, 3, 1, 1))
+        std = getattr(preprocessor, 'std', torch.ones(1, 3, 1, 1))
+        self.register_buffer('mean', mean.detach().clone())
+        self.register_buffer('std', std.detach().clone())
+
+    def forward(self, frames: Tensor) -> Tensor:
+        """Turn frames (B, 3, H, W), 0 to 255, into images for the backbone."""
+        if self.swaps:
+            frames = frames.flip(1)
+        images = (frames - self.mean) / self.std
+        height, width = images.shape[2:]
+        rows = (height + self.divisor - 1) // self.divisor * self.divisor
+        columns = (width + self.divisor - 1) // self.divisor * self.divisor
+        padding = (0, columns - width, 0, rows - height)
+        return F.pad(images, padding, value=self.pad_value)
+
+
+class SupportGraph(nn.Module):
+    """Support frames (N, 3, H, W) to what makes prompts of them.
+
+    Args:
+        prepare: Preparation of frames.
+        source: Where prompts come from.
+        backbone: The prompted backbone.
+    """
+
+    def __init__(
+        self, prepare: FramePreparation, source: PromptSource, backbone: nn.Module
+    ) -> None:
+        super().__init__()
+        self.prepare = prepare
+        self.source = source
+        self.backbone = backbone
+
+    def forward(self, frames: Tensor) -> tuple[Tensor, ...]:
+        """Features, one tensor (N, ...) or one for each block."""
+        return as_tuple(
+            self.source.support_features(self.backbone, self.prepare(frames))
+        )
+
+
+class PromptGraph(nn.Module):
+    """Features of support frames to prompts.
+
+    Args:
+        source: Where prompts come from.
+        keys: Blocks whose features there are, None for those of the last stage.
+    """
+
+    def __init__(self, source: PromptSource, keys: list | None) -> None:
+        super().__init__()
+        self.source = source
+        self.keys = keys
+
+    def forward(self, features: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
+        """Prompts (B, P, C), one tensor or one for each block."""
+        return as_tuple(self.source(as_features(features, self.keys)))
+
+
+class FrameGraph(nn.Module):
+    """Frames (B, 3, H, W) and prompts to feature maps, or to detections.
+
+    Args:
+        prepare: Preparation of frames.
+        model: The video model.
+        keys: Blocks whose prompts there are, None for prompts at the input.
+        maps: Whether to end with the maps that go into the heads.
+
+    Raises:
+        ExportError: The heads cannot be exported.
+    """
+
+    def __init__(
+        self,
+        prepare: FramePreparation,
+        model: nn.Module,
+        keys: list | None,
+        maps: bool,
+    ) -> None:
+        super().__init__()
+        self.prepare = prepare
+        detector = getattr(model, 'detector', None)
+        owner = model if detector is None else detector
+        self.backbone, self.neck = owner.backbone, getattr(owner, 'neck', None)
+        self.head = None if maps else detection_head(detector)
+        self.source = None
+        if isinstance(model, VideoPrompting) and not model.needs_support:
+            self.source = model.prompt_predictor  # learned prompts: in the graph
+        self.keys = keys
+
+    def forward(
+        self, frames: Tensor, prompts: tuple[Tensor, ...] = ()
+    ) -> tuple[Tensor, ...]:
+        """Maps (B, C, Hi, Wi), or boxes, scores and labels of detections."""
+        images = self.prepare(frames)
+        if self.source is not None:
+            maps = self.backbone(images, self.source())
+        elif prompts:
+            maps = self.backbone(images, as_features(prompts, self.keys))
+        else:
+            maps = self.backbone(images)
+        if self.neck is not None:
+            maps = self.neck(maps)
+        if self.head is None:
+            return tuple(maps)
+        return self.head(maps, (frames.shape[2], frames.shape[3]))
+
+
+class Graphs(nn.Module):
+    """All graphs of a video model.
+
+    They share its modules; what an exporter cannot follow is taken out of them, so the
+    model itself is of no use any more.
+
+    Args:
+        model: The built model, in eval mode.
+        maps: Whether frames become feature maps and not detections.
+
+    Attributes:
+        support (SupportGraph): None where prompts need no support frames.
+        prompts (PromptGraph): Likewise.
+        frame (FrameGraph): The rest.
+        keys: Blocks (stage, block) that prompts are for, None for prompts at the input.
+
+    Raises:
+        ExportError: It cannot be exported; the message says why.
+    """
+
+    support: SupportGraph | None
+    prompts: PromptGraph | None
+
+    def __init__(self, model: nn.Module, maps: bool = False) -> None:
+        super().__init__()
+        if not isinstance(model, (SingleFrameDetector, VideoPrompting)):
+            raise ExportError(
+                f'{type(model).__name__} cannot be exported: only the models of this '
+                'package can'
+            )
+        prompted = isinstance(model, VideoPrompting)
+        if not maps and not _is_image_detector(model):
+            raise ExportError(
+                f'{type(model).__name__} looks at more than one frame behind its '
+                'backbone, so it cannot be exported with its heads; --maps '
+                'writes its feature maps'
+            )
+        backbone = model.prompted_backbone if prompted else model.detector.backbone
+        strides = getattr(backbone, 'feat_strides', [32])
+        prepare = FramePreparation(model.data_preprocessor, strides[-1])
+        source = model.prompt_predictor if prompted else None
+        self.keys = self.support = self.prompts = None
+        if source is not None and source.needs_support:
+            blocks = getattr(source, 'blocks', None)
+            self.keys = blocks and [tuple(block) for block in blocks]
+            self.support = SupportGraph(prepare, source, backbone)
+            self.prompts = PromptGraph(source, self.keys)
+        self.frame = FrameGraph(prepare, model, self.keys, maps)
+        _drop_padding(backbone)
+        self.eval()
+
+
+def _is_image_detector(model: nn.Module) -> bool:
+    """Whether a model does on each frame what its image detector does, no more."""
+    if not isinstance(model, SingleFrameDetector):
+        return False
+    if isinstance(model, VideoPrompting):
+        return type(model).predict_with is VideoPrompting.predict_with
+    return type(model).predict is SingleFrameDetector.predict
+
+
+def _drop_padding(backbone: nn.Module) -> None:
+    """Take out mmdet's padding, which binds graphs to sizes.
+
+    It has nothing to do: frames are padded to whole patches of the last stage before.
+    """
+    for module in backbone.modules():
+        for name in ('adap_padding', 'adaptive_padding'):
+            if getattr(module, name, None) is not None:
+                setattr(module, name, None)
+
+
+def as_tuple(features: Features) -> tuple[Tensor, ...]:
+    """One tensor, or those of all blocks in their order."""
+    if isinstance(features, Tensor):
+        return (features,)
+    return tuple(features.values())
+
+
+def as_features(tensors: tuple[Tensor, ...], keys: list | None) -> Features:
+    """Undo :func:`as_tuple`."""
+    if keys is None:
+        (tensor,) = tensors
+        return tensor
+    return dict(zip(keys, tensors))
