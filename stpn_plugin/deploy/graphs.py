@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Sequence
 
 import torch
 import torch.nn.functional as F
+from mmdet.models.layers.transformer import AdaptivePadding
 from torch import Tensor, nn
 
 from ..models.prompting import VideoPrompting
@@ -20,25 +21,14 @@ class FramePreparation(nn.Module):
 
     Args:
         preprocessor: A built ``TrackDataPreprocessor``.
-        stride: Side of the last stage's patches, in pixels.
-
-    Raises:
-        ExportError: It pads to other sizes than whole patches.
     """
 
     mean: Tensor
     std: Tensor
 
-    def __init__(self, preprocessor: Any, stride: int) -> None:
+    def __init__(self, preprocessor: Any) -> None:
         super().__init__()
-        divisor = getattr(preprocessor, 'pad_size_divisor', 1)
-        if divisor % stride:
-            raise ExportError(
-                f'data_preprocessor.pad_size_divisor of the model is {divisor}: to be '
-                f'exported it has to be a multiple of {stride}, the stride of the '
-                'backbone'
-            )
-        self.divisor = divisor
+        self.divisor = preprocessor.pad_size_divisor
         self.pad_value = float(preprocessor.pad_value)
         self.swaps = bool(preprocessor.channel_conversion)
         mean = getattr(preprocessor, 'mean', torch.zeros(1, 3, 1, 1))
@@ -51,10 +41,7 @@ class FramePreparation(nn.Module):
         if self.swaps:
             frames = frames.flip(1)
         images = (frames - self.mean) / self.std
-        height, width = images.shape[2:]
-        rows = (height + self.divisor - 1) // self.divisor * self.divisor
-        columns = (width + self.divisor - 1) // self.divisor * self.divisor
-        padding = (0, columns - width, 0, rows - height)
+        padding = padding_to(images.shape[2:], (self.divisor, self.divisor))
         return F.pad(images, padding, value=self.pad_value)
 
 
@@ -187,8 +174,7 @@ class Graphs(nn.Module):
                 'writes its feature maps'
             )
         backbone = model.prompted_backbone if prompted else model.detector.backbone
-        strides = getattr(backbone, 'feat_strides', [32])
-        prepare = FramePreparation(model.data_preprocessor, strides[-1])
+        prepare = FramePreparation(model.data_preprocessor)
         source = model.prompt_predictor if prompted else None
         self.keys = self.support = self.prompts = None
         if source is not None and source.needs_support:
@@ -197,7 +183,7 @@ class Graphs(nn.Module):
             self.support = SupportGraph(prepare, source, backbone)
             self.prompts = PromptGraph(source, self.keys)
         self.frame = FrameGraph(prepare, model, self.keys, maps)
-        _drop_padding(backbone)
+        _free_padding(backbone)
         self.eval()
 
 
@@ -210,15 +196,44 @@ def _is_image_detector(model: nn.Module) -> bool:
     return type(model).predict is SingleFrameDetector.predict
 
 
-def _drop_padding(backbone: nn.Module) -> None:
-    """Take out mmdet's padding, which binds graphs to sizes.
+class CornerPadding(nn.Module):
+    """What mmdet's adaptive padding does, in graphs for any size.
 
-    It has nothing to do: frames are padded to whole patches of the last stage before.
+    Args:
+        padding: The built mmdet layer.
+
+    Raises:
+        ExportError: It pads otherwise than to whole strides, below and on the right.
     """
+
+    def __init__(self, padding: AdaptivePadding) -> None:
+        super().__init__()
+        self.stride = tuple(padding.stride)
+        if self.stride != tuple(padding.kernel_size) or 'corner' not in padding.padding:
+            raise ExportError(
+                f'patches of {tuple(padding.kernel_size)} at distances of '
+                f'{self.stride} cannot be exported: they have to lie side by side'
+            )
+
+    def forward(self, maps: Tensor) -> Tensor:
+        """Pad maps (B, C, H, W)."""
+        return F.pad(maps, padding_to(maps.shape[2:], self.stride))
+
+
+def padding_to(size: Sequence[int], stride: Sequence[int]) -> tuple[int, ...]:
+    """Padding of torch, on the right and below, that makes (H, W) multiples."""
+    height, width = (
+        (side + step - 1) // step * step - side for side, step in zip(size, stride)
+    )
+    return 0, width, 0, height
+
+
+def _free_padding(backbone: nn.Module) -> None:
+    """Put :class:`CornerPadding` where mmdet's is, which binds graphs to sizes."""
     for module in backbone.modules():
-        for name in ('adap_padding', 'adaptive_padding'):
-            if getattr(module, name, None) is not None:
-                setattr(module, name, None)
+        padding = getattr(module, 'adap_padding', None)
+        if isinstance(padding, AdaptivePadding):
+            module.adap_padding = CornerPadding(padding)
 
 
 def as_tuple(features: Features) -> tuple[Tensor, ...]:

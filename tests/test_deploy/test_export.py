@@ -87,6 +87,7 @@ def maps_of(model: Any, frames: Tensor, prompts: Tensor | None) -> list[Tensor]:
 def test_programs_of_torch_export(data_root: Path, tmp_path: Path) -> None:
     """Detections of RetinaNet, for batches and sizes that were not recorded."""
     cfg = small_config(data_root, 'retinanet')
+    cfg.model.data_preprocessor.pad_size_divisor = 4  # odd maps are padded then
     checkpoint, out = export(cfg, tmp_path, '--format', 'torch')
     run: dict[str, Callable] = {
         name: torch.export.load(out / f'{name}.pt2').module()
@@ -172,9 +173,6 @@ def test_models_that_cannot_be_exported(
     data_root: Path, tmp_path: Path, capsys: pytest.CaptureFixture
 ) -> None:
     pytest.importorskip('onnxscript')
-    cfg = small_config(data_root)
-    cfg.model.data_preprocessor.pad_size_divisor = 2
-    assert 'has to be a multiple of 8' in told(capsys, cfg, tmp_path)
     cfg = small_config(data_root)
     cfg.model.detector.test_cfg.rcnn.nms = dict(type='soft_nms', iou_threshold=0.5)
     assert 'soft_nms' in told(capsys, cfg, tmp_path)
