@@ -1,6 +1,7 @@
 """Inference on videos."""
 
 from .pretrained import TINY_MODEL, find_model
+from .result_window import ResultWindow, check_windows
 from .result_writers import (
     CocoWriter,
     CsvWriter,
@@ -23,6 +24,7 @@ __all__ = [
     'FrameWriter',
     'LiveVideo',
     'MotWriter',
+    'ResultWindow',
     'ResultWriter',
     'TINY_MODEL',
     'VideoDetector',
@@ -31,6 +33,7 @@ __all__ = [
     'VideoResult',
     'VideoStream',
     'VideoWriter',
+    'check_windows',
     'find_model',
     'found_objects',
     'open_video',

@@ -214,31 +214,44 @@ class TextWriter(FileWriter):
 class CsvWriter(TextWriter):
     """Table with a line for each detection.
 
-    Columns: ``frame_id`` (from 0), ``category_id`` (from 1, as in :class:`CocoWriter`),
-    ``class``, ``score``, ``x1``, ``y1``, ``x2``, ``y2`` in pixels, and ``track_id``,
-    empty if the model does not track.
+    Columns: ``video``, ``frame_id`` (from 0), ``time`` in seconds, empty if no ``fps``
+    is known, ``category_id`` (from 1, as in :class:`CocoWriter`), ``class``, ``score``,
+    ``x1``, ``y1``, ``x2``, ``y2`` in pixels, and ``track_id``, empty if the model does
+    not track.
 
     Args:
         path: Path of the file.
         classes: Class names.
+        video_name: Name of the video.
+        fps: Frames per second of the video, which give the time.
     """
 
-    def __init__(self, path: str, classes: Sequence[str]) -> None:
+    def __init__(
+        self,
+        path: str,
+        classes: Sequence[str],
+        video_name: str = '',
+        fps: float | None = None,
+    ) -> None:
         super().__init__(path)
         self.classes = classes
+        self.video_name = video_name
+        self.fps = fps
         self._table = csv.writer(self._file)
         self._table.writerow(
             [
-                *('frame_id', 'category_id', 'class', 'score'),
+                *('video', 'frame_id', 'time', 'category_id', 'class', 'score'),
                 *('x1', 'y1', 'x2', 'y2', 'track_id'),
             ]
         )
 
     def _write(self, image: np.ndarray, result: TrackDataSample) -> None:
+        time = f'{result.frame_id / self.fps:.3f}' if self.fps else ''
+        place = self.video_name, result.frame_id, time
         for label, score, bbox, track_id in _rows(found_objects(result)):
             numbers = [f'{score:.4f}', *(f'{value:.2f}' for value in bbox)]
             name = self.classes[label]
-            self._table.writerow((result.frame_id, label + 1, name, *numbers, track_id))
+            self._table.writerow((*place, label + 1, name, *numbers, track_id))
 
 
 class MotWriter(TextWriter):

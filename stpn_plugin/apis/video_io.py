@@ -69,7 +69,7 @@ class VideoFile:
             VideoError: The file ends before its announced length.
         """
         capture = self._open()
-        count = 0
+        count = reached = 0
         try:
             while True:
                 ok, image = capture.read()
@@ -77,9 +77,10 @@ class VideoFile:
                     break
                 yield image
                 count += 1
+                reached = max(count, _frames_by_time(capture))
         finally:
             capture.release()
-        if self.length and count < _least_length(self.length):
+        if self.length and reached < _least_length(self.length):
             raise VideoError(
                 f'video {self.path} is truncated or damaged: {count} of its '
                 f'{self.length} frames can be read'
@@ -120,6 +121,7 @@ class LiveVideo:
     def __init__(self, source: int | str, timeout: float = 30.0) -> None:
         self.source = source
         self.num_frames = 0
+        self._reached = 0
         self._timeout = timeout
         if isinstance(source, int):
             self._capture = cv2.VideoCapture(source)
@@ -156,6 +158,7 @@ class LiveVideo:
         has_stalled = isinstance(self.source, str) and waited >= self._timeout
         if ok and not has_stalled:
             self.num_frames += 1
+            self._reached = max(self.num_frames, _frames_by_time(self._capture))
             return image
         self._capture.release()
         after = f'after {self.num_frames} frames'
@@ -165,7 +168,7 @@ class LiveVideo:
             )
         if isinstance(self.source, int):
             raise VideoError(f'{self._name} gives no more frames {after}')
-        if self.num_frames < _least_length(self._announced):
+        if self._reached < _least_length(self._announced):
             raise VideoError(
                 f'{self._name} broke off {after}: it announced {self._announced}'
             )
@@ -174,6 +177,15 @@ class LiveVideo:
     @property
     def _name(self) -> str:
         return f'camera or stream {self.source}'
+
+
+def _frames_by_time(capture: cv2.VideoCapture) -> int:
+    """Frames up to the time of the last one, if all were to last as long.
+
+    What some containers announce is so many; those of an uneven rate hold fewer.
+    """
+    seconds = capture.get(cv2.CAP_PROP_POS_MSEC) / 1000
+    return round(seconds * capture.get(cv2.CAP_PROP_FPS)) + 1
 
 
 def _least_length(announced: int) -> float:
@@ -186,7 +198,8 @@ def open_video(source: int | str | os.PathLike[str]) -> Iterable[FrameLike]:
 
     Args:
         source: A video file, a folder of images, a glob pattern of images, the
-            index of a camera or the URL of a stream. The images are taken in
+            index of a camera, the URL of a stream, or ``-`` for a video that comes
+            in on standard input. The images are taken in
             natural order: ``frame_2`` comes before ``frame_10``.
 
     Returns:
@@ -199,6 +212,8 @@ def open_video(source: int | str | os.PathLike[str]) -> Iterable[FrameLike]:
     if isinstance(source, int):
         return LiveVideo(source)
     source = os.fspath(source)
+    if source == '-':
+        return LiveVideo('pipe:0')
     if '://' in source:
         return LiveVideo(source)
     if osp.isdir(source):

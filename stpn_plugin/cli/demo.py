@@ -5,8 +5,9 @@ from __future__ import annotations
 import os
 import os.path as osp
 import re
-from contextlib import ExitStack
-from dataclasses import dataclass
+from collections import Counter
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, replace
 from itertools import combinations
 from typing import Any, Iterable, Iterator, Sequence
 
@@ -20,18 +21,23 @@ from ..apis import (
     FrameWriter,
     LiveVideo,
     MotWriter,
+    ResultWindow,
     ResultWriter,
     VideoDetector,
     VideoError,
     VideoFile,
     VideoWriter,
+    check_windows,
     open_video,
     select_detections,
 )
+from ..apis.video_io import IMAGE_SUFFIXES
 from ..builders import load_config
+from ..datasets import VIDEO_SUFFIXES
 from ..utils import ProgressBar, refuse_overwriting_input, same_file
 from .command import BaseOptions, Command, argument, flag, option
 from .configs import config_overrides
+from .demo_summary import Summary
 from .values import device, positive, rate, score
 
 DEFAULT_FPS = 25.0
@@ -43,8 +49,8 @@ class Options(BaseOptions):
     """In what, with what, and what to write."""
 
     input: str = argument(
-        'video file, folder of images, glob pattern of images, index of a camera or '
-        'URL of a stream'
+        'video file, folder of images or videos, glob pattern of images, index of a '
+        'camera, URL of a stream (rtsp://, http://, ...), or - for standard input'
     )
     config: str | None = argument(
         'config file, or without a checkpoint a published model: its folder, or the id '
@@ -54,7 +60,10 @@ class Options(BaseOptions):
     )
     checkpoint: str | None = argument('checkpoint file or URL', nargs='?')
     out_video: str | None = option(
-        'annotated video, .mp4, .mkv or .avi', group=_OUTPUTS, metavar='FILE'
+        'annotated video, .mp4, .webm, .mkv or .avi; of a folder of videos, each has '
+        'outputs of its own, with its name in theirs',
+        group=_OUTPUTS,
+        metavar='FILE',
     )
     out_frames: str | None = option(
         'annotated frames, as JPEG images', group=_OUTPUTS, metavar='DIR'
@@ -70,6 +79,7 @@ class Options(BaseOptions):
         group=_OUTPUTS,
         metavar='FILE',
     )
+    show: bool = flag('show them in a window; q ends it', group=_OUTPUTS)
     score_thr: float = option(
         'lowest score of a detection in all outputs, default: %(default)s',
         default=0.3,
@@ -119,46 +129,135 @@ def run(options: Options) -> None:
             then is written.
     """
     table_files = (options.out_json, options.out_csv, options.out_mot)
-    if not (options.out_video or options.out_frames or any(table_files)):
-        name = osp.splitext(osp.basename(osp.normpath(options.input)))[0]
+    pictures = options.out_video or options.out_frames or options.show
+    if not (pictures or any(table_files)):
+        given = 'stdin' if options.input == '-' else options.input
+        name = osp.splitext(osp.basename(osp.normpath(given)))[0]
         options.out_video = re.sub(r'[^\w.-]', '_', name) + '_found.mp4'
         print(f'Objects will be shown in {options.out_video}')
-    video = open_video(int(options.input) if options.input.isdigit() else options.input)
-    check_outputs(options, video)
+    if options.show:
+        check_windows()
+    errors: list[str] = []
+    videos = []
+    for each in split_input(options):
+        with collecting(errors, each is not options):
+            video = open_video(int(each.input) if each.input.isdigit() else each.input)
+            check_outputs(each, video)
+            videos.append((each, video))
+    if not videos:
+        raise VideoError('; '.join(errors))
     detector = open_detector(options)
     labels = class_labels(options.classes, detector.classes)
+    for each, video in videos:
+        with collecting(errors, each is not options):
+            detect(each, video, detector, labels)
+    if errors:
+        raise VideoError(f'{len(errors)} videos failed: {"; ".join(errors)}')
+
+
+@contextmanager
+def collecting(errors: list[str], goes_on: bool) -> Iterator[None]:
+    """Let a video that cannot be read not keep others from their turn."""
+    try:
+        yield
+    except VideoError as error:
+        if not goes_on:
+            raise
+        errors.append(str(error))
+
+
+def split_input(options: Options) -> list[Options]:
+    """Options for each video of a folder of videos; else the options themselves.
+
+    The name of the video goes into those of its outputs: ``found.csv`` becomes
+    ``found_clip.csv``, a folder of frames ``frames/clip``.
+    """
+    folder = options.input
+    names = sorted(os.listdir(folder)) if osp.isdir(folder) else []
+    videos = [name for name in names if name.lower().endswith(VIDEO_SUFFIXES)]
+    if not videos or any(name.lower().endswith(IMAGE_SUFFIXES) for name in names):
+        return [options]
+    stems = Counter(osp.splitext(name)[0] for name in videos)
+    each = []
+    for name in videos:
+        stem = osp.splitext(name)[0]
+        stem = stem if stems[stem] == 1 else name
+        changes: dict[str, Any] = {'input': osp.join(folder, name)}
+        for key in ('out_video', 'out_json', 'out_csv', 'out_mot'):
+            path = getattr(options, key)
+            if path:
+                start, suffix = osp.splitext(path)
+                changes[key] = f'{start}_{stem}{suffix}'
+        if options.out_frames:
+            changes['out_frames'] = osp.join(options.out_frames, stem)
+        each.append(replace(options, **changes))
+    return each
+
+
+def detect(
+    options: Options,
+    video: Iterable,
+    detector: VideoDetector,
+    labels: list[int] | None,
+) -> None:
+    """Detect in a video, write what was found, and sum it up.
+
+    Raises:
+        OSError: An output cannot be written.
+        VideoError: The video cannot be read to its end.
+        KeyboardInterrupt: The user stopped it, and it is no camera.
+    """
     is_live = isinstance(video, LiveVideo)
     total = len(video) if isinstance(video, list) else getattr(video, 'length', None)
-    fps = options.fps or getattr(video, 'fps', None) or DEFAULT_FPS
+    video_fps = getattr(video, 'fps', None) or options.fps
+    summary = Summary(detector.classes)
+    outputs = [path for path in (*output_files(options), options.out_frames) if path]
+    try:
+        with ExitStack() as stack:
+            pictures, tables = open_writers(options, stack, detector.classes, video_fps)
+            if options.show:
+                pictures.append(stack.enter_context(ResultWindow(options.input)))
+            drawer = DetectionDrawer(detector.classes)
+            if options.online or is_live:
+                pairs = detector.stream().run(
+                    video, options.batch_size, with_frames=True
+                )
+            else:
+                if isinstance(video, VideoFile) and detector.reads_ahead:
+                    video = ShownVideoFile(video.path)
+                pairs = detector.detect_video(
+                    video, options.batch_size, with_frames=True
+                )
+            bar = ProgressBar(pairs, 'detect', total=total, unit='frame')
+            try:
+                for image, result in bar:
+                    result = select_detections(result, options.score_thr, labels)
+                    for writer in tables:
+                        writer.write(image, result)
+                    if pictures:
+                        picture = drawer.draw(image, result)
+                    for writer in pictures:
+                        writer.write(picture, result)
+                    summary.add(result)
+            except VideoError as error:
+                raise VideoError(
+                    f'{error}; frames detected and written: {bar.n}'
+                ) from error
+            except KeyboardInterrupt:
+                if not is_live:  # a camera is stopped like this
+                    raise KeyboardInterrupt(
+                        'stopped; the outputs hold the frames until here'
+                    ) from None
+    except (VideoError, KeyboardInterrupt):
+        print(summary.text(options.input, outputs))
+        raise
+    print(summary.text(options.input, outputs))
 
-    with ExitStack() as stack:
-        pictures, tables = open_writers(options, stack, detector.classes, fps)
-        drawer = DetectionDrawer(detector.classes)
-        if options.online or is_live:
-            pairs = detector.stream().run(video, options.batch_size, with_frames=True)
-        else:
-            if isinstance(video, VideoFile) and detector.reads_ahead:
-                video = ShownVideoFile(video.path)
-            pairs = detector.detect_video(video, options.batch_size, with_frames=True)
-        bar = ProgressBar(pairs, 'detect', total=total, unit='frame')
-        try:
-            for image, result in bar:
-                result = select_detections(result, options.score_thr, labels)
-                for writer in tables:
-                    writer.write(image, result)
-                if pictures:
-                    picture = drawer.draw(image, result)
-                for writer in pictures:
-                    writer.write(picture, result)
-        except VideoError as error:
-            raise VideoError(
-                f'{error}; frames detected and written: {bar.n}'
-            ) from error
-        except KeyboardInterrupt:
-            if not is_live:  # a camera is stopped like this
-                raise KeyboardInterrupt(
-                    'stopped; the outputs hold the frames until here'
-                ) from None
+
+def output_files(options: Options) -> list[str]:
+    """The files that are to be written."""
+    tables = (options.out_json, options.out_csv, options.out_mot)
+    return [path for path in (options.out_video, *tables) if path]
 
 
 def open_detector(options: Options) -> VideoDetector:
@@ -185,13 +284,13 @@ def open_detector(options: Options) -> VideoDetector:
 
 
 def check_outputs(options: Options, video: Iterable) -> None:
-    """Check that the outputs overwrite neither what is read nor each other.
+    """Check that outputs can be written, over neither what is read nor each other.
 
     Raises:
-        ValueError: One does.
+        OSError: One cannot be written.
+        ValueError: One is an input or another output, or of an unknown ending.
     """
-    tables = (options.out_json, options.out_csv, options.out_mot)
-    files = [path for path in (options.out_video, *tables) if path]
+    files = output_files(options)
     outputs = [*files, options.out_frames] if options.out_frames else files
     for first, second in combinations(outputs, 2):
         if same_file(first, second):
@@ -211,6 +310,8 @@ def check_outputs(options: Options, video: Iterable) -> None:
     for path in files:
         for source in inputs:
             refuse_overwriting_input(source, path)
+    with ExitStack() as stack:
+        open_writers(options, stack, (), None)  # closed at once, they leave nothing
 
 
 def class_labels(
@@ -232,20 +333,30 @@ def class_labels(
 
 
 def open_writers(
-    options: Options, stack: ExitStack, classes: Sequence[str], fps: float
+    options: Options, stack: ExitStack, classes: Sequence[str], fps: float | None
 ) -> tuple[list[ResultWriter], list[ResultWriter]]:
-    """Open the outputs: those that take pictures, and those that take numbers."""
+    """Open the outputs: those that take pictures, and those that take numbers.
+
+    Args:
+        options: Name them.
+        stack: Closes them.
+        classes: Class names.
+        fps: Frames per second of the input, if it tells.
+    """
+    name = osp.basename(osp.normpath(options.input))
     pictures: list[ResultWriter] = []
     tables: list[ResultWriter] = []
     if options.out_video:
-        pictures.append(stack.enter_context(VideoWriter(options.out_video, fps)))
+        out_fps = options.fps or fps or DEFAULT_FPS
+        pictures.append(VideoWriter(options.out_video, out_fps))
+        stack.enter_context(pictures[-1])
     if options.out_frames:
         pictures.append(stack.enter_context(FrameWriter(options.out_frames)))
     if options.out_json:
-        name = osp.basename(osp.normpath(options.input))
         tables.append(stack.enter_context(CocoWriter(options.out_json, classes, name)))
     if options.out_csv:
-        tables.append(stack.enter_context(CsvWriter(options.out_csv, classes)))
+        tables.append(CsvWriter(options.out_csv, classes, name, fps))
+        stack.enter_context(tables[-1])
     if options.out_mot:
         tables.append(stack.enter_context(MotWriter(options.out_mot)))
     return pictures, tables

@@ -83,10 +83,11 @@ def test_coco_json_names_image_files(tmp_path: Path) -> None:
 
 
 def test_csv(tmp_path: Path) -> None:
-    with CsvWriter(str(tmp_path / 'r.csv'), CLASSES) as writer:
+    with CsvWriter(str(tmp_path / 'r.csv'), CLASSES, 'a.mp4', fps=14) as writer:
         writer.write(IMAGE, result(7))
     with open(tmp_path / 'r.csv', newline='') as file:
         first, second = csv.DictReader(file)
+    assert first['video'] == 'a.mp4' and first['time'] == '0.500'
     assert first['frame_id'] == '7' and first['class'] == 'bird'
     # The same class has the same number as in JSON.
     assert [first['category_id'], second['category_id']] == ['3', '1']

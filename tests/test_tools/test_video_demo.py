@@ -6,6 +6,8 @@ import os
 import pickle
 import shutil
 import signal
+import sys
+from collections import Counter
 from pathlib import Path
 from typing import Callable
 
@@ -90,8 +92,11 @@ def test_all_outputs(
     capsys: pytest.CaptureFixture,
 ) -> None:
     run_demo(video, config, checkpoint, *ALL_OUTPUTS, '--score-thr', 0.03, *mode)
-    shown = capsys.readouterr().err
+    said = capsys.readouterr()
+    shown = said.err
     assert 'detect: 100%' in shown and 'frame/s' in shown
+    assert 'video.avi: 15 frames, ' in said.out and 'frames/s' in said.out
+    assert 'written: made/video.mp4, made/found.json, made/found.csv' in said.out
     assert ('pick support frames: 100%' in shown) == ('--online' not in mode)
     names = sorted(path.name for path in Path('made').iterdir())
     assert names == ['found.csv', 'found.json', 'frames', 'video.mp4']
@@ -102,6 +107,17 @@ def test_all_outputs(
     lines = read_csv()
     found = annotations()
     assert len(lines) == len(found) > 0
+    for line in lines:
+        assert line['video'] == 'video.avi'
+        assert float(line['time']) == pytest.approx(
+            int(line['frame_id']) / 12, abs=1e-3
+        )
+    counts = Counter(line['class'] for line in lines)
+    table = [row.strip('| ').split() for row in said.out.splitlines() if '|' in row]
+    table = [[cell for cell in row if cell != '|'] for row in table]
+    assert dict(row for row in table if row[0] in counts) == {
+        name: f'{number}' for name, number in counts.items()
+    }
     assert {line['frame_id'] for line in lines} <= {str(i) for i in range(15)}
     for line, annotation in zip(lines, found):
         assert line['class'] == CLASSES[annotation['category_id'] - 1]
@@ -225,6 +241,8 @@ def test_outputs_that_cannot_be_written(
             run_demo(video, config, checkpoint, *output)
     with pytest.raises(USER_ERRORS, match='a.gif: .* must end with .mp4'):
         run_demo(video, config, checkpoint, '--out-video', 'a.gif')
+    with pytest.raises(USER_ERRORS, match='file/a.csv cannot be written'):
+        run_demo(video, 'no.py', 'no.pth', '--out-csv', 'file/a.csv')
     assert 'detect' not in capsys.readouterr().err  # all that before any work
 
 
@@ -263,11 +281,14 @@ def test_outputs_that_are_inputs(
 
 def test_full_disk(config: Path, checkpoint: Path, video: Path) -> None:
     """What cannot be written whole fails, and leaves what was there."""
-    for kind, name in (('video', 'good.mp4'), ('json', 'good.json')):
+    for kind, name, limit in (
+        ('video', 'good.mp4', 2_000),
+        ('json', 'good.json', 20_000),
+    ):
         Path(name).write_text('good')
         output = f'--out-{kind}', name, '--score-thr', 0
         message = f'{name} cannot be written'
-        with file_limit(20_000), pytest.raises(USER_ERRORS, match=message):
+        with file_limit(limit), pytest.raises(USER_ERRORS, match=message):
             run_demo(video, config, checkpoint, *output)
         assert Path(name).read_text() == 'good'
     assert len(list(Path().iterdir())) == 2
@@ -332,3 +353,82 @@ def test_published_folder(frame_dir: Path) -> None:
             *('video_demo.py', frame_dir, 'mine'),
             *('--out-json', 'mine/config.json'),
         )
+
+
+def test_folder_of_videos(
+    config: Path, checkpoint: Path, video: Path, capsys: pytest.CaptureFixture
+) -> None:
+    """Each has outputs of its own; one that is broken does not stop the others."""
+    Path('clips').mkdir()
+    shutil.copy(video, 'clips/a.avi')
+    shutil.copy(video, 'clips/b.avi')
+    shutil.copy(video, 'clips/b.mkv')
+    outputs = ('--out-csv', 'made/found.csv', '--out-frames', 'made/frames')
+    run_demo('clips', config, checkpoint, *outputs, '--score-thr', 0)
+    for name in ('a', 'b.avi', 'b.mkv'):
+        rows = read_csv(f'made/found_{name}.csv')
+        assert {row['frame_id'] for row in rows} == {str(i) for i in range(15)}
+        assert len(list(Path('made/frames', name).iterdir())) == 15
+    assert [row['video'] for row in read_csv('made/found_a.csv')][0] == 'a.avi'
+    assert capsys.readouterr().out.count('15 frames') == 3
+    Path('clips/0.mp4').write_text('no video')
+    content = video.read_bytes()
+    Path('clips/b.avi').write_bytes(content[: len(content) // 2])
+    with pytest.raises(VideoError, match='2 videos failed: .*0.mp4 .*b.avi is trunc'):
+        run_demo('clips', config, checkpoint, '--out-csv', 'made/again.csv')
+    names = {path.name for path in Path('made').glob('again*')}
+    assert names == {'again_a.csv', 'again_b.avi.csv', 'again_b.mkv.csv'}
+
+
+def test_standard_input(config: Path, checkpoint: Path, video: Path) -> None:
+    """A video that comes through a pipe; it has no end until it is closed."""
+    read, write = os.pipe()
+    if os.fork() == 0:  # feeds the pipe
+        os.close(read)
+        with os.fdopen(write, 'wb') as file:
+            file.write(video.read_bytes())
+        os._exit(0)
+    os.close(write)
+    standard_input = os.dup(0)
+    os.dup2(read, 0)
+    try:
+        run_demo('-', config, checkpoint, '--out-json', 'made/found.json')
+    finally:
+        os.dup2(standard_input, 0)
+        os.close(standard_input)
+        os.close(read)
+        os.wait()
+    assert len(json.loads(Path('made/found.json').read_text())['images']) == 15
+
+
+def test_window(
+    config: Path,
+    checkpoint: Path,
+    frame_dir: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture,
+) -> None:
+    monkeypatch.setattr(cv2, 'getBuildInformation', lambda: '  GUI:    NONE\n')
+    with pytest.raises(ValueError, match='opencv-python in the place of'):
+        run_demo(frame_dir, 'no.py', 'no.pth', '--show')  # before anything else
+    monkeypatch.setattr(cv2, 'getBuildInformation', lambda: '  GUI:    QT5\n')
+    monkeypatch.setattr(sys, 'platform', 'linux')
+    for name in ('DISPLAY', 'WAYLAND_DISPLAY'):
+        monkeypatch.delenv(name, raising=False)
+    with pytest.raises(ValueError, match='there is no display'):
+        run_demo(frame_dir, 'no.py', 'no.pth', '--show')
+    monkeypatch.setenv('DISPLAY', ':0')
+    shown: list[np.ndarray] = []
+    closed: list[str] = []
+    monkeypatch.setattr(cv2, 'namedWindow', lambda *args: None)
+    monkeypatch.setattr(cv2, 'imshow', lambda title, image: shown.append(image))
+    monkeypatch.setattr(cv2, 'destroyWindow', closed.append)
+    monkeypatch.setattr(cv2, 'waitKey', lambda wait: -1)
+    run_demo(frame_dir, config, checkpoint, '--show')
+    assert len(shown) == 5 and len(closed) == 1
+    monkeypatch.setattr(cv2, 'waitKey', lambda wait: ord('q'))
+    with pytest.raises(KeyboardInterrupt):
+        run_demo(frame_dir, config, checkpoint, '--show', '--out-csv', 'found.csv')
+    assert len(shown) == 6 and len(closed) == 2
+    assert Path('found.csv').exists()
+    assert ': 1 frames' in capsys.readouterr().out
