@@ -234,11 +234,11 @@ def detect(
                     result = select_detections(result, options.score_thr, labels)
                     for writer in tables:
                         writer.write(image, result)
+                    summary.add(result)
                     if pictures:
                         picture = drawer.draw(image, result)
                     for writer in pictures:
                         writer.write(picture, result)
-                    summary.add(result)
             except VideoError as error:
                 raise VideoError(
                     f'{error}; frames detected and written: {bar.n}'
