@@ -136,7 +136,9 @@ def main(argv: list[str] | None = None) -> int:
             for i, numbers in enumerate(orders):
                 best[name][i] = min(best[name][i], measure(read, numbers))
     first = best['LoadFrameFromVideo']
-    rows = [('reader', 'in order, ms', 'any order, ms', 'ratio', 'ratio')]
+    rows: list[tuple[str, ...]] = [
+        ('reader', 'in order, ms', 'any order, ms', 'ratio', 'ratio')
+    ]
     rows += [
         (
             name,
