@@ -3,7 +3,8 @@
     python -m tests.support.make_videos
 
 ``uneven.mp4`` is H.264 with B-frames, groups of pictures that are open, and frames that
-last from 5 to 120 ms; ``trimmed.mp4`` is the same without its first five frames, which
+last from 5 to 120 ms, ``uneven.mkv`` the same frames; ``trimmed.mp4`` is the same
+without its first five frames, which
 are in the file, to decode the others, and are not shown; in ``refreshed.mp4`` pictures
 are renewed bit by bit, without key frames.
 """
@@ -60,6 +61,7 @@ def main() -> None:
     opened = {'bf': '3', 'x264-params': 'open-gop=1'}
     write(FOLDER / 'uneven.mp4', times, **opened)
     trim(FOLDER / 'uneven.mp4', FOLDER / 'trimmed.mp4', 5)
+    trim(FOLDER / 'uneven.mp4', FOLDER / 'uneven.mkv', 0)
     even = [40 * i for i in range(60)]
     refreshed = {'bf': '0', 'g': '16', 'x264-params': 'intra-refresh=1'}
     write(FOLDER / 'refreshed.mp4', even, **refreshed)

@@ -232,3 +232,12 @@ def test_a_sequence_that_can_be_read_ever_less(tmp_path: Path) -> None:
     assert (ids, length) == ([0, 6], 7)
     ids, frames, length = pick_spread_frames(names, 3)  # 8, 7, then 3 of 6
     assert (ids, length) == ([0, 1, 2], 3)
+
+
+def test_uneven_rate() -> None:
+    """Some files announce frames for their time, of which they hold fewer."""
+    path = Path(__file__).parents[1] / 'data/videos/uneven.mkv'
+    video = VideoFile(path)
+    assert video.length is not None and video.length > 45
+    assert len(list(video)) == 40
+    assert len(list(LiveVideo(f'file://{path}'))) == 40

@@ -58,7 +58,14 @@ def load(transform: Any, path: str, number: int, **info: Any) -> np.ndarray:
 
 
 @pytest.fixture(
-    params=['uneven.mp4', 'trimmed.mp4', 'refreshed.mp4', 'vp09.mp4', 'MJPG.avi']
+    params=[
+        'uneven.mp4',
+        'uneven.mkv',
+        'trimmed.mp4',
+        'refreshed.mp4',
+        'vp09.mp4',
+        'MJPG.avi',
+    ]
 )
 def video(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     stem, suffix = request.param.split('.')
