@@ -109,7 +109,7 @@ class OnnxSTPN(STPN):
         providers: Sequence[str] = ('CPUExecutionProvider',),
     ) -> None:
         # Not the constructors between: they build what the graphs are.
-        BaseModel.__init__(self, dict(type='TrackDataPreprocessor'))
+        BaseModel.__init__(self, dict(type='mmtrack.TrackDataPreprocessor'))
         self.frame = OnnxGraph(osp.join(folder, 'frame.onnx'), providers)
         if 'boxes' not in self.frame.outputs:
             raise ExportError(
