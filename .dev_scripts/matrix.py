@@ -115,6 +115,8 @@ def smoke(env: Path, folder: Path) -> Dict[str, str]:
     result['size'] = f'{size(env) / 1e9:.1f} GB'
     start = time.monotonic()
     report = folder / f'{env.name}.xml'
+    if report.exists():
+        report.unlink()
     command = [python, '-m', 'pytest', '-q', '-p', 'no:cacheprovider']
     command += [f'--junitxml={report}', *SMOKE.values()]
     done = run(command, folder / f'{env.name}.log')
