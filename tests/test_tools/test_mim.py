@@ -1,4 +1,4 @@
-"""README's commands with mim run the plugin's tools, and mmtrack's own."""
+"""The commands with mim in docs/start.md run the plugin's tools, and mmtrack's own."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ Mim = Callable[..., str]
 
 
 def readme_commands() -> list[str]:
-    """Lines of README that call mim."""
-    return re.findall('^mim .*$', (ROOT / 'README.md').read_text(), re.M)
+    """Lines of docs/start.md that call mim."""
+    return re.findall('^mim .*$', (ROOT / 'docs/start.md').read_text(), re.M)
 
 
 @pytest.fixture(scope='module')
@@ -31,7 +31,7 @@ def mim(
     checkpoint: Path,
     tmp_path_factory: pytest.TempPathFactory,
 ) -> Mim:
-    """Run a command of README in the environment of ``make mim``.
+    """Run a command of docs/start.md in the environment of ``make mim``.
 
     It runs in a folder with ``config.py``.
     """
