@@ -23,6 +23,7 @@ PATTERNS = (
     'projects/**/*.json',
     'projects/**/*.py',
     'requirements/*.md',
+    'stpn_plugin/pretrained/**/*.md',
     'Dockerfile',
     'resources/*',
 )
