@@ -1,4 +1,4 @@
-"""Publish a checkpoint: as a folder with config and model card, or stripped as .pth.
+"""Publish a checkpoint: as a folder with config and model card, or as a small .pth.
 
 With -o it writes model.safetensors, config.py, config.json and README.md, a model card,
 in the layout of Hugging Face's Hub. Released checkpoints of the STPN authors are
