@@ -1,6 +1,6 @@
 """Measure how fast frames of videos are read: one after the other, and in any order.
 
-    python tools/benchmarks/video_readers.py clip.mp4 --frames 40
+    python tools/dev/video_readers.py clip.mp4 --frames 40
 
 ``LoadFrameFromVideo`` (OpenCV) is compared with PyAV and torchcodec, where they are
 installed and run, and with JPEG images of the same frames. Each reader uses one thread,
