@@ -19,7 +19,9 @@ from tests.support.tiny_data import HEIGHT, NUM_VAL_FRAMES, WIDTH
 
 def config_of_readme(base: Path) -> Path:
     """The config of docs/train.md with several backends, on another base."""
-    blocks = re.findall('```python\n(.*?)```', (ROOT / 'docs/train.md').read_text(), re.S)
+    blocks = re.findall(
+        '```python\n(.*?)```', (ROOT / 'docs/train.md').read_text(), re.S
+    )
     (block,) = (block for block in blocks if 'vis_backends' in block)
     path = Path('backends.py')
     path.write_text(re.sub("_base_ = '.*'", f'_base_ = {str(base)!r}', block))
