@@ -97,6 +97,7 @@ CASES = [
     ('annotations', 2, without('area'), FaultKind.MISSING_KEY, 'lacks area'),
     ('annotations', 2, given(bbox=[1, 2, 3]), FaultKind.VALUE, 'bbox [1, 2, 3] is not'),
     ('annotations', 2, given(bbox=None), FaultKind.VALUE, 'bbox None is not'),
+    ('annotations', 2, given(bbox=[10**400, 0, 9.5, 5]), FaultKind.VALUE, 'is not [x'),
 ]  # fmt: skip
 
 

@@ -165,7 +165,7 @@ class _FaultFinder:
                     and 0 <= (annotation.get('instance_id') or 0) <= most
                     and is_id(annotation.get('video_id', 0))
                 )
-            except (KeyError, TypeError, ValueError):
+            except (KeyError, TypeError, ValueError, OverflowError):
                 is_right = False
             if not is_right:
                 self._check_annotation(place, annotation, images, category_ids)
