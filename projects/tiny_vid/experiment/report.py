@@ -94,7 +94,7 @@ def plot(summary: dict[str, dict[str, Any]]) -> Figure:
         Bars of means, with deviations.
     """
     panels = [COLUMNS['vid'][:4], COLUMNS['vid'][4:6]]
-    figure = Figure(figsize=(11, 4.2))
+    figure = Figure(figsize=(11, 4.4))
     axes = figure.subplots(
         1, 2, sharey=True, gridspec_kw=dict(width_ratios=[len(p) for p in panels])
     )
@@ -120,7 +120,7 @@ def plot(summary: dict[str, dict[str, Any]]) -> Figure:
     axes[0].set_yticks(range(0, 101, 20))
     axes[0].set_ylabel('AP50 (%), mean and deviation')
     handles, labels = axes[0].get_legend_handles_labels()
-    figure.legend(handles, labels, loc='outside lower center', ncols=len(summary))
+    figure.legend(handles, labels, loc='outside lower center', ncols=4)
     return figure
 
 
