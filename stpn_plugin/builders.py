@@ -57,7 +57,7 @@ def load_config(config: str, options: dict[str, Any] | None = None) -> Config:
         cfg = get_config(config) if '::' in config else Config.fromfile(config)
     except FileNotFoundError:
         raise
-    except Exception as error:  # a config is a program: anything
+    except (Exception, SystemExit) as error:  # a config is a program: anything
         raise ConfigError(
             f'Config {config} cannot be read: {type(error).__name__}: {error}'
         ) from error
@@ -119,6 +119,21 @@ def build_dataset(cfg: Config, phase: str = 'test') -> BaseDataset:
     dataset = entry(cfg, f'{phase}_dataloader.dataset')
     with scope_of(cfg):
         return DATASETS.build(dataset)
+
+
+def packed_sample(dataset: BaseDataset, index: int) -> dict[str, Any]:
+    """A sample of a data set, as the network takes it.
+
+    Raises:
+        ConfigError: If the pipeline does not end with a transform that packs it.
+    """
+    sample = dataset[index]
+    if 'inputs' not in sample:
+        raise ConfigError(
+            'the pipeline of the data set does not end with a transform that packs '
+            'what the network needs, as PackTrackInputs'
+        )
+    return sample
 
 
 def dataset_meta(cfg: Config) -> dict[str, Any]:
@@ -311,6 +326,7 @@ def _weights_of(checkpoint: Any, name: str) -> dict[str, Tensor]:
         not isinstance(weights, dict)
         or not weights
         or not all(torch.is_tensor(value) for value in weights.values())
+        or not all(isinstance(key, str) for key in weights)
     ):
         raise ValueError(f'{name} holds no "state_dict" of weights.')
     prefix = 'module.'

@@ -12,6 +12,7 @@ from __future__ import annotations
 import builtins
 import functools
 import importlib.util
+import json
 import logging
 import os.path as osp
 import pickle
@@ -54,6 +55,7 @@ def apply() -> None:
     crop_boxes_of_numpy_arrays()
     score_all_frames_of_a_batch()
     score_video_masks_again()
+    end_mot_metrics_that_were_not_built()
 
 
 def restore_numpy_aliases() -> None:
@@ -472,7 +474,7 @@ def number_categories_by_class_names() -> None:
     Here, ``get_cat_ids`` answers in the order of the names, and raises what
     :func:`stpn_plugin.utils.category_ids` does if they do not go with the file. All 13
     classes of ``MOTChallengeDataset`` stay those that the file has: stock configs test
-    with them on files of pedestrians alone.
+    with them on files of pedestrians alone. A file that is no JSON is named.
     """
     from mmdet.datasets.api_wrappers import COCO
     from mmdet.evaluation.metrics import coco_metric
@@ -486,7 +488,10 @@ def number_categories_by_class_names() -> None:
 
     def init(self: Any, annotation_file: Any = None) -> None:
         self.annotation_file = annotation_file
-        stock_init(self, annotation_file)
+        try:
+            stock_init(self, annotation_file)
+        except json.JSONDecodeError as error:  # it does not name the file
+            raise ValueError(f'{annotation_file} is no JSON file: {error}') from error
 
     def get_cat_ids(
         self: Any, cat_names: Any = (), sup_names: Any = (), cat_ids: Any = ()
@@ -741,3 +746,25 @@ def score_video_masks_again() -> None:
 
     evaluate.starts_anew = True  # type: ignore[attr-defined]
     YouTubeVISMetric.evaluate = evaluate
+
+
+def end_mot_metrics_that_were_not_built() -> None:
+    """Let MOT metrics whose arguments are wrong end without a second traceback.
+
+    Symptom: "Exception ignored in" ``MOTChallengeMetrics.__del__``, with an
+    ``AttributeError`` about ``tmp_dir``, beside the error about the arguments.
+
+    Versions: mmtrack 1.0.0rc1.
+    """
+    from mmtrack.evaluation import MOTChallengeMetrics
+
+    stock = MOTChallengeMetrics.__del__
+    if getattr(stock, 'if_built', False):
+        return
+
+    def end(self: MOTChallengeMetrics) -> None:
+        if hasattr(self, 'tmp_dir'):
+            stock(self)
+
+    end.if_built = True  # type: ignore[attr-defined]
+    MOTChallengeMetrics.__del__ = end

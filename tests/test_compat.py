@@ -6,6 +6,7 @@ anywhere in this one applies the entries for good.
 
 from __future__ import annotations
 
+import gc
 import json
 import pickle
 import subprocess
@@ -24,6 +25,7 @@ from mmengine.logging import HistoryBuffer
 from mmengine.model import BaseModel
 from mmengine.runner import Runner
 from mmtrack.datasets import MOTChallengeDataset
+from mmtrack.evaluation import MOTChallengeMetrics
 from torch.utils.data import DataLoader
 
 from stpn_plugin import compat
@@ -691,6 +693,16 @@ def test_video_masks_are_scored_again() -> None:
     before, after = outcomes(VIDEO_MASKS, 'score_video_masks_again')
     assert before == "'images'"
     assert after == 'fine'
+
+
+def test_mot_metrics_that_were_not_built(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Wrong arguments are one error, and no other when the metric is cleared away."""
+    seen: list = []
+    monkeypatch.setattr(sys, 'unraisablehook', seen.append)
+    with pytest.raises(TypeError, match='no_such'):
+        MOTChallengeMetrics(no_such=1)
+    gc.collect()
+    assert not seen
 
 
 def test_stock_mot_configs_test_on_files_of_pedestrians(tmp_path: Path) -> None:

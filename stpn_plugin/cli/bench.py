@@ -60,7 +60,9 @@ class Options(BaseOptions):
     )
     threads: int = option('of torch, default: %(default)s', default=1, type=positive)
     quick: bool = flag('see in seconds whether all works; the figures mean nothing')
-    out: str | None = option('write the tables as Markdown', metavar='FILE.md')
+    out: str | None = option(
+        'write the tables as Markdown', metavar='FILE.md', output=True
+    )
 
 
 def run(options: Options) -> None:

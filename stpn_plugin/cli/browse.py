@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ..builders import ConfigError, build_dataset
+from ..builders import build_dataset, packed_sample
 from ..utils import ProgressBar
 from ..visualization import plot_sample, save_figure
 from .command import Command, option
@@ -37,12 +37,7 @@ def run(options: Options) -> None:
     dataset = build_dataset(options.read_config(), options.phase)
     spread = np.linspace(0, len(dataset) - 1, min(options.number, len(dataset)))
     for index in ProgressBar(np.rint(spread).astype(int).tolist(), unit='sample'):
-        sample = dataset[index]
-        if 'inputs' not in sample:
-            raise ConfigError(
-                f'the pipeline of the {options.phase} data set does not end with a '
-                'transform that packs what the network needs, as PackTrackInputs'
-            )
+        sample = packed_sample(dataset, index)
         figure = plot_sample(sample, dataset.metainfo['CLASSES'])
         save_figure(figure, osp.join(options.output_dir, f'{index:06d}.png'))
     print(f'{len(spread)} samples of {len(dataset)} written to {options.output_dir}')

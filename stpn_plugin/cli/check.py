@@ -30,7 +30,6 @@ from ..utils import (
     check_writable,
     classes_in,
     read_json,
-    refuse_overwriting_input,
     same_file,
     text_table,
     write_json,
@@ -61,11 +60,12 @@ class Options(BaseOptions):
         type=positive,
     )
     json: str | None = option(
-        'save the faults', flags=('--json', '--out'), metavar='FILE.json'
+        'save the faults', flags=('--json', '--out'), metavar='FILE.json', output=True
     )
     fix: str | None = option(
         'write a copy without the faults: what has one is removed, and told',
         metavar='FILE.json',
+        output=True,
     )
 
 
@@ -89,7 +89,6 @@ def run(options: Options) -> int:
     file = options.annotations
     for path in (options.json, options.fix):
         if path:
-            refuse_overwriting_input(file, path)
             check_writable(path)
     if options.images and not osp.isdir(options.images):
         raise NotADirectoryError(f'there is no folder {options.images} of images')

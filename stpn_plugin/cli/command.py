@@ -18,7 +18,9 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
+import itertools
 import os
+import os.path as osp
 import pickle
 import re
 import sys
@@ -32,12 +34,14 @@ from mmengine.config import DictAction
 from ..apis import VideoError
 from ..engine import build_runner
 from ..evaluation import MetricError
+from ..utils import refuse_overwriting_input, same_file
+from .values import word
 
 #: Exit status when there is something to mend: in what was asked for, or in the input.
 USER_ERROR = 2
 STOPPED = 130  # as of programs that Ctrl-C ends
 
-_READERS = {'str': str, 'int': int, 'float': float}
+_READERS: dict[str, Callable[[str], Any]] = {'str': word, 'int': int, 'float': float}
 
 
 def argument(help: str, **how: Any) -> Any:
@@ -56,6 +60,7 @@ def option(
     flags: Sequence[str] = (),
     group: str | None = None,
     exclusive: str | None = None,
+    output: bool = False,
     **how: Any,
 ) -> Any:
     """A field that is an option with a value.
@@ -66,10 +71,16 @@ def option(
         flags: Its spellings, by default ``--`` and the field's name.
         group: Title of the group of options in the help.
         exclusive: Options of one such name exclude each other.
+        output: Whether it names a file to write: no other option may name it, too.
         how: As for ``argparse``.
     """
     metadata = dict(
-        how, help=help, flags=tuple(flags), group=group, exclusive=exclusive
+        how,
+        help=help,
+        flags=tuple(flags),
+        group=group,
+        exclusive=exclusive,
+        output=output,
     )
     return dataclasses.field(default=default, metadata=metadata)
 
@@ -149,6 +160,7 @@ class Command(Generic[O]):
         parser = self._parser(prog)
         options = self._read(parser, argv)
         try:
+            _check_outputs(options)
             return self.run(options) or 0
         except KeyboardInterrupt as stop:
             sys.stderr.write(f'{parser.prog}: {str(stop) or "stopped"}\n')
@@ -182,6 +194,7 @@ class Command(Generic[O]):
             how = {**_how_to_read(str(field.type)), **field.metadata}
             group: Any = parser
             title, rivals = how.pop('group', None), how.pop('exclusive', None)
+            how.pop('output', None)
             if rivals:
                 if rivals not in groups:
                     groups[rivals] = parser.add_mutually_exclusive_group()
@@ -200,6 +213,22 @@ class Command(Generic[O]):
         return parser
 
 
+def _check_outputs(options: BaseOptions) -> None:
+    """Raise a ValueError if a file is to be written over another of the options."""
+    inputs: list[str] = []
+    outputs: list[str] = []
+    for field in dataclasses.fields(options):
+        value = getattr(options, field.name)
+        paths = value if isinstance(value, list) else [value]
+        named = outputs if field.metadata.get('output') else inputs
+        named += [path for path in paths if isinstance(path, str)]
+    for first, second in itertools.combinations(outputs, 2):
+        if same_file(first, second):
+            raise ValueError(f'two outputs have the name {first}')
+    for path, output in itertools.product(filter(osp.isfile, inputs), outputs):
+        refuse_overwriting_input(path, output)
+
+
 def _how_to_read(annotation: str) -> dict[str, Any]:
     """Arguments of argparse for a value of a type."""
     annotation = annotation.replace(' | None', '')
@@ -207,7 +236,7 @@ def _how_to_read(annotation: str) -> dict[str, Any]:
         return dict(nargs='+', action=KeyValues, metavar='KEY=VALUE')
     if annotation.startswith('list['):
         return dict(nargs='+', type=_READERS[annotation[len('list[') : -1]])
-    return dict(type=_READERS.get(annotation, str))
+    return dict(type=_READERS.get(annotation, word))
 
 
 def is_foreseen(error: BaseException) -> bool:

@@ -23,7 +23,9 @@ class Options(VideoOptions):
         default=0.3,
         type=score,
     )
-    out: str = option('picture, default: %(default)s', default='compare_prompts.png')
+    out: str = option(
+        'picture, default: %(default)s', default='compare_prompts.png', output=True
+    )
 
 
 def run(options: Options) -> None:

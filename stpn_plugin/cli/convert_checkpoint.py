@@ -19,7 +19,7 @@ class Options(BaseOptions):
     """What to convert, and for which model."""
 
     source: str = argument('checkpoint to convert; it need not be trusted')
-    target: str = argument('checkpoint to write')
+    target: str = argument('checkpoint to write', output=True)
     config: str | None = option('config of the model that the checkpoint is to fit')
     backbone_only: bool = flag('keep nothing but the backbone, e.g. of a COCO detector')
 

@@ -12,7 +12,7 @@ import mmcv
 
 from ..apis import VideoFile
 from ..datasets.checks import find_faults
-from ..datasets.converters import Source, split_clips, write_clips
+from ..datasets.converters import ConversionError, Source, split_clips, write_clips
 from ..datasets.converters.frames import FrameFile, list_video_frames
 from ..utils import (
     ProgressBar,
@@ -41,6 +41,7 @@ class SetOptions(BaseOptions):
         flags=('-o', '--output'),
         metavar='SET.json',
         required=True,
+        output=True,
     )
     images: str | None = option(
         'folder of the images, to which file names are relative; the data_prefix of '
@@ -74,6 +75,11 @@ class SetOptions(BaseOptions):
         check_writable(self.output)
         clips, categories = read()
         classes = self.classes or categories
+        if not set(classes) & set(categories):
+            raise ConversionError(
+                f'{self.source} has none of the classes {", ".join(classes)}; it has '
+                f'{", ".join(categories)}'
+            )
         parts = {self.output: clips}
         if self.val_fraction is not None:
             stem, suffix = osp.splitext(self.output)

@@ -27,8 +27,10 @@ class Options(SavedRunsOptions):
         default=0.1,
         type=iou,
     )
-    out: str | None = option('save the numbers', metavar='FILE.json')
-    figure: str | None = option('plot the AP they cost', metavar='FILE.png')
+    out: str | None = option('save the numbers', metavar='FILE.json', output=True)
+    figure: str | None = option(
+        'plot the AP they cost', metavar='FILE.png', output=True
+    )
 
 
 def run(options: Options) -> None:

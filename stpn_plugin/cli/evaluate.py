@@ -26,7 +26,7 @@ class Options(ConfigOptions):
         'options of the evaluators, e.g. classwise=True, or format_only=True '
         'outfile_prefix=a/b to write result files instead'
     )
-    out: str | None = option('save the metrics', metavar='FILE.json')
+    out: str | None = option('save the metrics', metavar='FILE.json', output=True)
 
 
 def run(options: Options) -> None:

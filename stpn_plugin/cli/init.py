@@ -17,7 +17,7 @@ import stpn_plugin
 
 from ..datasets.checks import check_annotations
 from ..datasets.set_statistics import SetStatistics, measure_set
-from ..utils import read_json, whole_text
+from ..utils import category_ids, read_json, whole_text
 from .command import BaseOptions, Command, argument, option
 from .values import positive
 
@@ -207,6 +207,8 @@ def run(options: Options) -> None:
     stats = _measure(path)
     if options.val:
         _measure(options.val)
+        categories = read_json(options.val)['categories']
+        category_ids(categories, stats.classes, options.val)
     batch_size = options.batch_size or (2 if torch.cuda.is_available() else 1)
     recipe = fit_recipe(stats, batch_size)
     key_frames = -(-stats.num_annotated // recipe.interval)

@@ -28,7 +28,9 @@ class Options(BaseOptions):
         default=0.0,
         metavar='WEIGHT',
     )
-    out: str = option('picture to write, default: %(default)s', default='logs.png')
+    out: str = option(
+        'picture to write, default: %(default)s', default='logs.png', output=True
+    )
 
 
 def _folder(path: str) -> str:

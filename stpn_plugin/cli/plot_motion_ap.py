@@ -16,7 +16,9 @@ class Options(SavedRunsOptions):
     """What to plot."""
 
     iou_thr: float = option('IoU threshold, default: %(default)s', 0.5, type=iou)
-    out: str = option('picture to write, default: %(default)s', default='motion_ap.png')
+    out: str = option(
+        'picture to write, default: %(default)s', default='motion_ap.png', output=True
+    )
 
 
 def run(options: Options) -> None:

@@ -27,7 +27,9 @@ class Options(SavedRunsOptions):
         exclusive='curves',
     )
     speeds: bool = flag('plot the mean for every motion speed', exclusive='curves')
-    out: str = option('picture to write, default: %(default)s', default='pr.png')
+    out: str = option(
+        'picture to write, default: %(default)s', default='pr.png', output=True
+    )
 
 
 def run(options: Options) -> None:

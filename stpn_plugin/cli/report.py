@@ -36,7 +36,9 @@ class Options(SavedRunsOptions):
     device: str = option(
         'where to run, default: %(default)s', default=get_device(), type=device
     )
-    out: str = option('file to write, default: %(default)s', default='report.html')
+    out: str = option(
+        'file to write, default: %(default)s', default='report.html', output=True
+    )
 
 
 def run(options: Options) -> None:

@@ -6,6 +6,7 @@ import os
 import os.path as osp
 from dataclasses import dataclass
 from datetime import timedelta
+from typing import Any
 
 import torch.distributed as torch_dist
 from mmengine.config import Config
@@ -94,8 +95,10 @@ def _prepare_cpu_processes(cfg: Config) -> None:
     cfg.model_wrapper_cfg.device_ids = None
 
 
-def check_exists(checkpoint: str) -> None:
+def check_exists(checkpoint: Any) -> None:
     """Raise unless a checkpoint is a file or some kind of URL."""
+    if not isinstance(checkpoint, str):  # a config may have anything
+        raise ValueError(f'load_from is {checkpoint!r}, not the path of a checkpoint')
     if '://' not in checkpoint and not osp.isfile(checkpoint):
         what = 'is a folder' if osp.isdir(checkpoint) else 'does not exist'
         raise FileNotFoundError(f'Checkpoint {checkpoint} {what}.')

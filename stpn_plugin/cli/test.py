@@ -38,6 +38,7 @@ class Options(RunOptions):
         'write all predictions to FILE.npz (recommended: smaller, safe to read from '
         'others), or to FILE.pkl, a pickle as mmengine writes it',
         type=results_path,
+        output=True,
         metavar='FILE.npz',
     )
     eval: list[str] | None = option(

@@ -7,6 +7,13 @@ import argparse
 import torch
 
 
+def word(text: str) -> str:
+    """Any word but the empty one, which a variable of a shell without a value gives."""
+    if not text:
+        raise argparse.ArgumentTypeError('is empty')
+    return text
+
+
 def positive(text: str) -> int:
     """A whole number from 1."""
     value = int(text)

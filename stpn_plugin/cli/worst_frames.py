@@ -27,7 +27,9 @@ class Options(SavedRunOptions):
         default=0.3,
         type=score,
     )
-    out: str = option('picture, default: %(default)s', default='worst_frames.png')
+    out: str = option(
+        'picture, default: %(default)s', default='worst_frames.png', output=True
+    )
 
 
 def run(options: Options) -> None:

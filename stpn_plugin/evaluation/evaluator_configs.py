@@ -22,11 +22,21 @@ EVALUATOR_OF = {
 
 
 def as_list(evaluator: dict | Sequence[dict] | None) -> list[dict]:
-    """The metrics of an evaluator, in whichever of mmengine's ways a config has it."""
+    """The metrics of an evaluator, in whichever of mmengine's ways a config has it.
+
+    Raises:
+        ValueError: If it is something else.
+    """
     if not evaluator:
         return []
     if isinstance(evaluator, dict):
         return as_list(evaluator['metrics']) if 'metrics' in evaluator else [evaluator]
+    if not isinstance(evaluator, (list, tuple)) or not all(
+        isinstance(metric, dict) for metric in evaluator
+    ):
+        raise ValueError(
+            f'test_evaluator has to be a dict or a list of dicts, not {evaluator!r}'
+        )
     return list(evaluator)
 
 

@@ -6,7 +6,7 @@ from typing import Any, Sequence
 
 from mmengine.config import Config
 
-from ..builders import dataset_meta, entry, scope_of
+from ..builders import ConfigError, dataset_meta, entry, scope_of
 from .evaluator_configs import as_list, check_outputs, select_evaluators, set_options
 from .video_evaluator import VideoEvaluator
 
@@ -35,12 +35,15 @@ def evaluate_results(
         The metrics.
 
     Raises:
+        ConfigError: If the config has no evaluator.
         MetricError: If any of them failed. The error has what the others found.
     """
     evaluators = as_list(entry(cfg, 'test_evaluator'))
     if names:
         dataset = entry(cfg, 'test_dataloader.dataset')
         evaluators = select_evaluators(evaluators, names, dataset)
+    if not evaluators:
+        raise ConfigError(f'test_evaluator of {cfg.filename} is empty')
     with scope_of(cfg):
         if options:
             evaluators = set_options(evaluators, options)

@@ -91,9 +91,8 @@ def load_results(path: str) -> list[dict]:
         raise FileNotFoundError(f'results file {path} does not exist')
     with open(path, 'rb') as file:
         try:
-            if file.read(2) == b'PK':
-                return read_predictions(file)
-            results = _read_pickle(file)
+            is_archive = file.read(2) == b'PK'
+            results = read_predictions(file) if is_archive else _read_pickle(file)
         except OSError:
             raise
         # zipfile raises nearly anything, and neither numpy nor JSON say what.
@@ -106,7 +105,34 @@ def load_results(path: str) -> list[dict]:
         raise ValueError(
             f'{path} is not a list of predictions, as tools/test.py --out writes it'
         )
+    if not results:
+        raise ValueError(f'{path} holds no predictions')
+    for index, result in enumerate(results):
+        if not any(str(key).startswith('pred_') for key in result):
+            raise ValueError(f'{path}: prediction {index} has no pred_det_instances')
+        _check_detections(
+            result.get('pred_det_instances'), f'{path}: prediction {index}'
+        )
     return results
+
+
+def _check_detections(found: Any, name: str) -> None:
+    """Raise a ValueError unless boxes, labels and scores, if any, go together."""
+    if (
+        not isinstance(found, dict)
+        or not {'bboxes', 'labels', 'scores'} <= found.keys()
+    ):
+        return  # metrics say what they need
+    shapes = [
+        tuple(getattr(found[key], 'shape', ()))
+        for key in ('bboxes', 'labels', 'scores')
+    ]
+    boxes = shapes[0]
+    if len(boxes) != 2 or boxes[1] != 4 or shapes[1:] != [boxes[:1]] * 2:
+        raise ValueError(
+            f'{name} has boxes of shape {boxes}, labels of {shapes[1]} and scores of '
+            f'{shapes[2]}; they should be (n, 4), (n,) and (n,)'
+        )
 
 
 def _read_pickle(file: BinaryIO) -> Any:

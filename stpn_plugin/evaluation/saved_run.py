@@ -67,7 +67,12 @@ def load_saved_run(cfg: Config, results_file: str, name: str | None = None) -> S
             f'a prediction in {results_file} has no {error}; it should be a file that '
             'tools/test.py --out wrote for a video object detector'
         ) from error
-    truth, dets = metric.scored_part(metric.results)
+    try:
+        truth, dets = metric.scored_part(metric.results)
+    except ValueError as error:  # its text tells of a detection or of an image
+        raise ValueError(
+            f'{results_file} against {metric.ann_file}: {error}'
+        ) from error
     if truth.gts is None:
         raise ValueError(f'{metric.ann_file} has no annotations to compare with')
     return SavedRun(

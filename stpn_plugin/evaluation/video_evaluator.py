@@ -185,12 +185,16 @@ def _first_of_all(failure: str | None) -> str | None:
     return None
 
 
+#: Errors that somebody wrote for what is wrong with the input.
+_OF_USERS = (OSError, ValueError)
+
+
 def _log_failure(metric: BaseMetric, error: Exception) -> str:
-    """Log an error with its traceback; returns it in one line."""
+    """Log an error, if it may be a bug with its traceback; returns it in one line."""
     text = f'{type(error).__name__}: {error}'
     print_log(
         f'{type(metric).__name__} failed in process {get_rank()}:\n'
-        f'{traceback.format_exc()}',
+        f'{text if isinstance(error, _OF_USERS) else traceback.format_exc()}',
         logger='current',
         level=logging.ERROR,
     )

@@ -14,7 +14,7 @@ import re
 import tempfile
 import zipfile
 import zlib
-from typing import Any, BinaryIO, Callable
+from typing import Any, BinaryIO, Callable, Mapping
 from urllib.parse import urlparse
 
 import torch
@@ -171,13 +171,12 @@ def load_from_http(filename: str, map_location: Any = None) -> Any:
 
 def load_from_torchvision(filename: str, map_location: Any = None) -> Any:
     """Load a model of torchvision by its name."""
-    return load_from_http(get_torchvision_models()[_name(filename)], map_location)
+    return load_from_http(_known(get_torchvision_models(), filename), map_location)
 
 
 def load_from_openmmlab(filename: str, map_location: Any = None) -> Any:
     """Load a model of OpenMMLab by its name."""
-    name = _name(filename)
-    location = get_external_models()[get_deprecated_model_names().get(name, name)]
+    location = _known(get_external_models(), filename, get_deprecated_model_names())
     if location.startswith(('http://', 'https://')):
         return load_from_http(location, map_location)
     return load_from_local(osp.join(_get_mmengine_home(), location), map_location)
@@ -185,7 +184,7 @@ def load_from_openmmlab(filename: str, map_location: Any = None) -> Any:
 
 def load_from_mmcls(filename: str, map_location: Any = None) -> dict[str, Any]:
     """Load the backbone of a model of mmcls by its name."""
-    url = get_mmcls_models()[_name(filename)]
+    url = _known(get_mmcls_models(), filename)
     return _process_mmcls_checkpoint(load_from_http(url, map_location))
 
 
@@ -203,5 +202,14 @@ def load_from_pavi(filename: str, map_location: Any = None) -> Any:
     raise ValueError(f'{filename}: download the checkpoint and give its path instead')
 
 
-def _name(filename: str) -> str:
-    return filename.split('://', 1)[1]
+def _known(
+    models: Mapping[str, str], filename: str, renamed: Mapping[str, str] | None = None
+) -> str:
+    """Where the weights of a name such as ``torchvision://resnet50`` are."""
+    name = filename.split('://', 1)[1]
+    name = (renamed or {}).get(name, name)
+    if name not in models:
+        raise ValueError(
+            f'{filename} is none of the {len(models)} models that mmengine knows there'
+        )
+    return models[name]

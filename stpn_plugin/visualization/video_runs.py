@@ -13,7 +13,7 @@ from mmengine.dataset import BaseDataset, pseudo_collate
 from mmtrack.models.vid import BaseVideoDetector
 from mmtrack.structures import TrackDataSample
 
-from ..builders import build_model, load_weights
+from ..builders import build_model, load_weights, packed_sample
 from ..utils import ProgressBar
 from .frames import load_frame
 
@@ -140,7 +140,7 @@ def run_video(
     for index in ProgressBar(
         video.indices[:num_frames], desc=description, unit='frame'
     ):
-        data = dataset[index]
+        data = packed_sample(dataset, index)
         with torch.no_grad():
             (result,) = model.test_step(pseudo_collate([data]))
         yield RunFrame(data['inputs'], result)

@@ -67,7 +67,9 @@ def read_checkpoint(filename: str) -> Checkpoint:
         (k for k in _WEIGHT_ENTRIES if isinstance(content.get(k), Mapping)), ''
     )
     source = content[entry] if entry else content
-    weights = {k: v for k, v in source.items() if isinstance(v, Tensor)}
+    weights = {
+        k: v for k, v in source.items() if isinstance(v, Tensor) and isinstance(k, str)
+    }
     if not weights:
         raise ValueError(
             f'{filename} has no weights: no tensors at its top level or under '

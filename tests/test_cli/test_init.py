@@ -58,6 +58,7 @@ def test_only_classes_with_objects(files: Path) -> None:
         measure_set(dict(content, annotations=[]), 'set.json')
 
 
+@pytest.mark.slow
 def test_config_trains_and_takes_options(files: Path) -> None:
     train, val = files / 'imagenet_vid_train.json', files / 'imagenet_vid_val.json'
     words = ['init', train, '--val', val, '--images', 'vid/Data/VID', '-o', 'own.py']

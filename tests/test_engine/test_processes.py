@@ -137,6 +137,7 @@ def test_a_killed_launcher_leaves_no_processes(tmp_path: Path) -> None:
     assert done[0] == done[1]
 
 
+@pytest.mark.slow
 def test_workers_of_a_killed_process_end() -> None:
     parent = subprocess.Popen(
         [sys.executable, '-c', WORKERS],
@@ -153,6 +154,7 @@ def test_workers_of_a_killed_process_end() -> None:
     parent.communicate()
 
 
+@pytest.mark.slow
 def test_workers_of_a_killed_training_end(tmp_path: Path) -> None:
     """Also those that cannot get rid of what they have loaded."""
     with open(tmp_path / 'output', 'w') as output:

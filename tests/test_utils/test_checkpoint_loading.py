@@ -54,6 +54,7 @@ both_ways = pytest.mark.parametrize(
 )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize('inside', [True, False], ids=['inside', 'alone'])
 @pytest.mark.parametrize('pack', [as_zip, as_legacy])
 @pytest.mark.parametrize(
