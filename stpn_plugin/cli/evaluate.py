@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ..evaluation import EVALUATOR_OF, MetricError, evaluate_results, load_results
+from ..evaluation.result_files import check_results
 from ..utils import check_writable, write_json
 from .command import Command, argument, option
 from .configs import ConfigOptions
@@ -35,6 +36,7 @@ def run(options: Options) -> None:
     if options.out:
         check_writable(options.out)
     results = load_results(options.results)
+    check_results(results, options.results)
     try:
         metrics = evaluate_results(cfg, results, options.eval, options.eval_options)
     except MetricError as error:

@@ -105,15 +105,23 @@ def load_results(path: str) -> list[dict]:
         raise ValueError(
             f'{path} is not a list of predictions, as tools/test.py --out writes it'
         )
+    return results
+
+
+def check_results(results: Sequence[dict], path: str) -> None:
+    """Raise a ValueError unless predictions of a file can be evaluated.
+
+    Args:
+        results: What :func:`load_results` read.
+        path: The file.
+    """
     if not results:
         raise ValueError(f'{path} holds no predictions')
     for index, result in enumerate(results):
+        name = f'{path}: prediction {index}'
         if not any(str(key).startswith('pred_') for key in result):
-            raise ValueError(f'{path}: prediction {index} has no pred_det_instances')
-        _check_detections(
-            result.get('pred_det_instances'), f'{path}: prediction {index}'
-        )
-    return results
+            raise ValueError(f'{name} has no pred_det_instances')
+        _check_detections(result.get('pred_det_instances'), name)
 
 
 def _check_detections(found: Any, name: str) -> None:
