@@ -55,6 +55,7 @@ def load_config(config: str, options: dict[str, Any] | None = None) -> Config:
         )
     try:
         cfg = get_config(config) if '::' in config else Config.fromfile(config)
+        list(cfg.items())  # imports what a config with `import` names
     except FileNotFoundError:
         raise
     except (Exception, SystemExit) as error:  # a config is a program: anything

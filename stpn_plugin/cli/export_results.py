@@ -8,7 +8,7 @@ from typing import Any
 
 from ..builders import load_config
 from ..evaluation import exports
-from ..utils import check_writable, refuse_overwriting_input
+from ..utils import check_writable
 from .command import BaseOptions, Command, argument, option
 from .configs import config_overrides
 from .values import score
@@ -42,6 +42,7 @@ class Options(BaseOptions):
         'it ends with .xml; for fiftyone the name of the dataset',
         flags=('-o', '--output'),
         required=True,
+        output=True,
     )
     score_thr: float | None = option(
         f'lowest score, default: 0.3, for {", ".join(_ALL_SCORES)} 0', type=score
@@ -62,7 +63,6 @@ def run(options: Options) -> None:
     """
     default = 0.0 if options.to in _ALL_SCORES else 0.3
     score_thr = default if options.score_thr is None else options.score_thr
-    refuse_overwriting_input(options.results, options.output)
     cfg = None
     if options.config is not None:
         cfg = load_config(options.config, options.cfg_options)

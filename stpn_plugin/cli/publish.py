@@ -21,12 +21,15 @@ class Options(BaseOptions):
 
     source: str = argument('checkpoint that training wrote, or a released one')
     target: str | None = argument(
-        'e.g. stpn.pth, which gives stpn-<start of SHA-256>.pth', nargs='?'
+        'e.g. stpn.pth, which gives stpn-<start of SHA-256>.pth',
+        nargs='?',
+        output=True,
     )
     output: str | None = option(
         'folder to write instead, which does not exist yet',
         flags=('-o', '--output'),
         metavar='FOLDER',
+        output=True,
     )
     config: str | None = option(
         'config of the model, default: the one that training put into the checkpoint'
@@ -57,8 +60,9 @@ def run(options: Options) -> None:
         print(f'Written to {publish_checkpoint(source, str(options.target))}')
         return
     metrics = read_json(options.metrics) if options.metrics else {}
-    numbers = metrics.values() if isinstance(metrics, dict) else [None]
-    if not all(isinstance(value, (int, float, type(None))) for value in numbers):
+    if not isinstance(metrics, dict) or not all(
+        isinstance(value, (int, float, type(None))) for value in metrics.values()
+    ):
         raise ValueError(f'{options.metrics} holds no scores by name')
     config = load_config(options.config) if options.config else None
     written = publish_folder(

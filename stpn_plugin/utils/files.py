@@ -280,12 +280,18 @@ def whole_folder(path: PathLike) -> Iterator[str]:
     if osp.lexists(target):
         raise FileExistsError(f'{path} exists')
     parent, name = osp.split(target)
-    os.makedirs(parent, exist_ok=True)
     temporary = osp.join(parent, f'.{name[:40]}.{secrets.token_hex(4)}.part')
-    os.mkdir(temporary)
+    try:
+        os.makedirs(parent, exist_ok=True)
+        os.mkdir(temporary)
+    except OSError as error:
+        raise _write_error(path, error) from error
     try:
         yield temporary
-        os.rename(temporary, target)
+        try:
+            os.rename(temporary, target)
+        except OSError as error:
+            raise _write_error(path, error) from error
     except BaseException:
         shutil.rmtree(temporary, ignore_errors=True)
         raise

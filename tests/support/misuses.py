@@ -93,7 +93,10 @@ WHOLE: dict[str, dict[str, str]] = {
     'convert yolo': dict(source='yolo', **_SET),
     'convert coco': dict(source='coco.json', **_SET),
     'convert-checkpoint': dict(source='c.pth', target='new/c.pth', config='c.py'),
-    'publish': dict(source='c.pth', target='new/c.pth'),
+    'publish': dict(source='c.pth', output='new/model', config='c.py'),
+    'export-results': dict(
+        results='r.npz', config='c.py', to='coco', output='new/found.json'
+    ),
     'report': dict(_RUNS, out='new/report.html', device='cpu'),
     'plot-logs': dict(logs='work', out='new/a.png'),
     'plot-pr': dict(_RUNS, out='new/a.png'),
@@ -268,6 +271,7 @@ KINDS: dict[str, list[Wrong]] = {
     'frames': [*_NO_INTEGERS, *_texts('-1', '99', '1000000000000', what='no frame')],
     'video of set': _texts('no/such', '', what='no video of the set'),
     'sides': _texts('no_such_side', 'pvt', ''),
+    'texts': _texts(''),
 }
 
 #: Kinds of options whose types do not tell them.
@@ -302,6 +306,13 @@ KIND_OF = {
     'convert coco source': 'json',
     'convert-checkpoint source': 'checkpoint',
     'publish source': 'checkpoint',
+    'publish target': 'any images',
+    'publish output': 'folder out',
+    'publish license': 'texts',
+    'publish description': 'texts',
+    'publish metrics': 'json',
+    'export-results output': 'json out',
+    'export-results images': 'any images',
     'bench-metric frames': 'positive',
     'bench-metric videos': 'positive',
 }
@@ -554,6 +565,15 @@ TOGETHER: list[tuple[str, str, tuple[str, ...]]] = [
     ('convert-checkpoint', 'c.pth c.py', ('c.py', 'c.pth')),
     ('publish', 'c.pth folder', ('folder',)),
     ('publish', 'c.py a.pth', ('c.py',)),
+    ('publish', 'c.pth', ('-o FOLDER',)),
+    ('publish', 'c.pth a.pth -o new --config c.py', ('-o FOLDER',)),
+    ('publish', 'c.pth a.pth --half', ('-o',)),
+    ('publish', 'c.pth -o folder --config c.py', ('folder',)),
+    ('publish', 'c.pth -o new --config other.py', ('c.pth', 'other.py')),
+    ('export-results', 'r.npz --to coco -o a.json', ('config', 'r.npz')),
+    ('export-results', 'r.npz c.py --to coco -o r.npz', ('r.npz',)),
+    ('export-results', 'r.npz c.py --to coco -o c.py', ('c.py',)),
+    ('export-results', f'{VAL} --to coco -o a.json', (VAL,)),
     ('report', 'c.py r.npz --out r.npz', ('r.npz',)),
     ('report', 'c.py r.npz --out c.py', ('c.py',)),
     ('report', 'c.py r.npz r.npz', ('r',)),
@@ -696,6 +716,8 @@ def _has_meaning(misuse: Misuse) -> bool:
         return True  # they need no model
     if any(word.startswith('wrong/twice.') for word in words):
         return True  # a sampler that evens out processes repeats images
+    if command == 'export-results' and {'wrong/one_left.pkl', VAL} & set(words):
+        return True  # a part of a set, and annotations, can be exported, too
     # Reports say which of their parts were left out, and why.
     parts = ('--work-dirs', '--checkpoint', '--video')
     return (
