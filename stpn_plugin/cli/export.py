@@ -20,6 +20,7 @@ class Options(ConfigOptions):
         flags=('-o', '--out'),
         metavar='DIR',
         required=True,
+        output=True,
     )
     format: str = option(
         'default: %(default)s', default='onnx', choices=['onnx', 'torch']

@@ -97,6 +97,7 @@ WHOLE: dict[str, dict[str, str]] = {
     'export-results': dict(
         results='r.npz', config='c.py', to='coco', output='new/found.json'
     ),
+    'export': dict(config='c.py', checkpoint='c.pth', out='new/exported'),
     'report': dict(_RUNS, out='new/report.html', device='cpu'),
     'plot-logs': dict(logs='work', out='new/a.png'),
     'plot-pr': dict(_RUNS, out='new/a.png'),
@@ -311,6 +312,7 @@ KIND_OF = {
     'publish license': 'texts',
     'publish description': 'texts',
     'publish metrics': 'json',
+    'export out': 'folder out',
     'export-results output': 'json out',
     'export-results images': 'any images',
     'bench-metric frames': 'positive',
@@ -530,7 +532,6 @@ TOGETHER: list[tuple[str, str, tuple[str, ...]]] = [
     ('eval', 'c.py r.npz --out r.npz', ('r.npz',)),
     ('eval', 'c.py r.npz r.pkl', ('r.pkl',)),
     ('eval', 'c.py r.npz --eval-options format_only=True', ('outfile_prefix',)),
-    ('demo', 'v.avi c.py c.pth', ('--out-video',)),
     ('demo', 'v.avi c.py c.pth --out-csv a --out-json a', ('a',)),
     ('demo', 'v.avi c.py c.pth --out-csv v.avi', ('v.avi',)),
     ('demo', 'v.avi c.py c.pth --out-csv c.py', ('c.py',)),
@@ -570,6 +571,8 @@ TOGETHER: list[tuple[str, str, tuple[str, ...]]] = [
     ('publish', 'c.pth a.pth --half', ('-o',)),
     ('publish', 'c.pth -o folder --config c.py', ('folder',)),
     ('publish', 'c.pth -o new --config other.py', ('c.pth', 'other.py')),
+    ('export', 'c.py c.pth -o folder', ('folder',)),
+    ('export', 'c.py other.pth -o new', ('other.pth',)),
     ('export-results', 'r.npz --to coco -o a.json', ('config', 'r.npz')),
     ('export-results', 'r.npz c.py --to coco -o r.npz', ('r.npz',)),
     ('export-results', 'r.npz c.py --to coco -o c.py', ('c.py',)),
@@ -708,7 +711,7 @@ def tools_of_commands() -> dict[str, str]:
 def _has_meaning(misuse: Misuse) -> bool:
     """Whether a command does what it is for all the same."""
     command, words = misuse.command, misuse.words
-    if command not in (*_MODELS, 'convert-checkpoint') and any(
+    if command not in (*_MODELS, 'convert-checkpoint', 'publish', 'export') and any(
         word == f'wrong/configs/{name}'
         for word in words
         for name in ('model_is_none.py', 'deleted.py', 'list_for_dict.py')
