@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import dataclasses
 import importlib
+import re
 import shlex
 from typing import Any, Iterator, NamedTuple, Sequence
 
@@ -703,8 +704,9 @@ def tools_of_commands() -> dict[str, str]:
     for path in sorted((ROOT / 'tools').rglob('*.py')):
         if path.parent.name != 'dev':
             text = path.read_text()
-            module = text.partition('from stpn_plugin.cli.')[2].split()[0]
-            found[commands[module]] = str(path.relative_to(ROOT))
+            module = re.search(r'from stpn_plugin\.cli\.(\w+)', text)
+            if module:
+                found[commands[module.group(1)]] = str(path.relative_to(ROOT))
     return found
 
 
