@@ -25,7 +25,13 @@ class Options(BaseOptions):
 
 
 def run(options: Options) -> int:
-    """Convert; returns the exit status."""
+    """Convert; returns the exit status.
+
+    Raises:
+        ValueError: The target would be a config.
+    """
+    if options.target.endswith('.py'):
+        raise ValueError(f'{options.target} is the name of a config, not a checkpoint')
     config = load_config(options.config) if options.config else None
     conversion = convert_checkpoint(
         options.source, options.target, config, options.backbone_only

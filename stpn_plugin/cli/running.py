@@ -58,6 +58,7 @@ def prepare_common_cfg(options: RunOptions) -> Config:
         name = osp.splitext(osp.basename(options.config))[0]
         cfg.work_dir = osp.join('work_dirs', name)
     check_writable(osp.join(cfg.work_dir, 'log'))
+    _check_entries(cfg)
     if cfg.launcher != 'none':
         # Through this folder metrics collect the results of all processes.
         check_writable(osp.join('.dist_test', 'results'))
@@ -66,6 +67,33 @@ def prepare_common_cfg(options: RunOptions) -> Config:
     if cfg.launcher != 'none' and get_device() == 'cpu':
         _prepare_cpu_processes(cfg)
     return cfg
+
+
+def _check_entries(cfg: Config) -> None:
+    """Raise a ValueError for what would fail late, in a place that tells nothing."""
+    for name in ('val_interval', 'max_epochs', 'max_iters'):
+        value = _part(cfg, 'train_cfg').get(name)
+        if value is not None and not (isinstance(value, int) and value > 0):
+            raise ValueError(f'train_cfg.{name} is {value!r}, no positive whole number')
+    window = _part(cfg, 'log_processor').get('window_size', 1)
+    if not isinstance(window, int):
+        raise ValueError(f'log_processor.window_size is {window!r}, no whole number')
+    for phase in ('train', 'val', 'test'):
+        datasets = [_part(cfg, f'{phase}_dataloader').get('dataset')]
+        for dataset in datasets:  # grows
+            if not isinstance(dataset, dict):
+                continue
+            datasets += [dataset.get('dataset'), *(dataset.get('datasets') or ())]
+            if 'pipeline' in dataset and not dataset['pipeline']:
+                raise ValueError(
+                    f'a data set of {phase}_dataloader has an empty pipeline: it ends '
+                    'with a transform that packs inputs, as PackTrackInputs'
+                )
+
+
+def _part(cfg: Config, name: str) -> dict[str, Any]:
+    value = cfg.get(name)
+    return value if isinstance(value, dict) else {}  # else building it tells
 
 
 def _prepare_cpu_processes(cfg: Config) -> None:

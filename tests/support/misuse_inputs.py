@@ -244,7 +244,7 @@ CONFIGS = {
         "_base_ = '../c.py'\nmodel = dict(_delete_=True)",
         ('model', 'type'),
     ),
-    'list_for_dict.py': ("_base_ = '../c.py'\nmodel = [1]", ('model', 'list')),
+    'list_for_dict.py': ("_base_ = '../c.py'\nmodel = [1]", ('model', 'list', 'cfg')),
     'tabs.py': ('if True:\n\ta = 1\n        b = 2', ()),
     'zero_byte.py': ('a = 1\0', ()),
     'no_suffix': ('a = 1', ()),

@@ -507,6 +507,24 @@ ENTRIES: list[tuple[str, tuple[str, ...]]] = [
     ),
 ]
 
+#: Of these, what has a meaning: what is set is not used, or is the same as another.
+WITH_MEANING = {
+    ('train', 'model.data_preprocessor.mean=[1]'),  # for all channels
+    ('test', 'model.data_preprocessor.mean=[1]'),
+    ('browse', f'{_TRAIN_SET}.ref_img_sampler.num_ref_imgs=0'),
+    ('test', 'test_dataloader.sampler=None'),  # in order
+    ('test', 'test_evaluator=None'),  # predictions alone
+    ('test', 'test_evaluator=[]'),
+    ('train', 'load_from=other.pth'),  # what fits is taken, the rest is listed
+    ('train', 'log_processor.by_epoch=maybe'),  # not false
+    ('train', 'auto_scale_lr.base_batch_size=0'),  # without --auto-scale-lr
+    *(
+        (command, entry)
+        for command in ('train', 'test')
+        for entry in ('launcher=no_such', 'work_dir=c.py/inside', 'work_dir=3')
+    ),  # the options say otherwise
+}
+
 # --- options that do not go together
 
 TOGETHER: list[tuple[str, str, tuple[str, ...]]] = [
@@ -721,6 +739,14 @@ def _has_meaning(misuse: Misuse) -> bool:
         return True  # they need no model
     if any(word.startswith('wrong/twice.') for word in words):
         return True  # a sampler that evens out processes repeats images
+    if len(words) > 1 and (command, words[-1]) in WITH_MEANING:
+        return True
+    if command == 'report' and 'wrong/ragged.pkl' in words:
+        return True  # it says which part is missing
+    if command == 'worst-frames' and 'wrong/swapped_boxes.pkl' in words:
+        return True  # boxes without an area hit nothing
+    if command == 'plot-pr' and words[-2:] == ('r.npz', 'r.pkl'):
+        return True  # two runs, told apart by their endings
     if command == 'export-results' and {'wrong/one_left.pkl', VAL} & set(words):
         return True  # a part of a set, and annotations, can be exported, too
     # Reports say which of their parts were left out, and why.
