@@ -26,7 +26,7 @@ from tests.support.commands import ROOT
 from tests.support.misuses import Misuse
 
 #: What a trial may take.
-SECONDS, GIGABYTES = 120, 8
+SECONDS, GIGABYTES = 600, 8
 
 REFUSED, WORKED = 'one line', 'worked'
 """How a misuse should end: refused, or as a use, if it has a meaning."""

@@ -17,7 +17,7 @@ TRACEBACK = 'Traceback (most recent call last):\n  File "a.py"\nKeyError: 3\n'
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize('words', [('--every', 29), ('--every', 97, '--debug')])
+@pytest.mark.parametrize('words', [('--every', 97), ('--every', 101, '--debug')])
 def test_some_misuses(words: tuple) -> None:
     """One line and status 2, or what else is stated; tracebacks with --debug alone."""
     command = (sys.executable, ROOT / 'tools/dev/misuse.py', '--jobs', 2)
