@@ -17,7 +17,7 @@ import stpn_plugin  # noqa: F401
 
 # Asserts of the helpers tell their values, too.
 pytest.register_assert_rewrite('tests.support')
-pytest_plugins = ['tests.support.packages']
+pytest_plugins = ['tests.support.packages', 'tests.support.tiny_set']
 
 # A finished training, and a copy of the files that packages are built from.
 SLOW_FIXTURES = {'trained', 'source'}

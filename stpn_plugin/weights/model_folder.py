@@ -7,10 +7,12 @@ import json
 import os.path as osp
 import re
 import textwrap
+from inspect import signature
 from typing import Any, Mapping
 
 import yaml
 from mmengine.config import Config
+from mmengine.runner import Runner
 from torch import Tensor, nn
 
 from ..builders import build_model, check_finite, dataset_meta, entry, take_weights
@@ -30,8 +32,13 @@ from ..version import __version__
 from .checkpoint_file import Checkpoint, read_checkpoint
 from .convert import convert_weights
 
-# Of the run that trained it, not of the model.
-_DROPPED = ('work_dir', 'load_from', 'resume', 'launcher', 'local_rank')
+# What runners read of a config, but for what is of the run that trained it. Variables
+# that the config was written with, such as transforms by name, are in there already.
+_OF_ONE_RUN = {'work_dir', 'load_from', 'resume', 'launcher', 'experiment_name'}
+_KEPT = {
+    *(set(signature(Runner.__init__).parameters) - _OF_ONE_RUN),
+    *('custom_imports', 'find_unused_parameters', 'model_wrapper_cfg', 'sync_bn'),
+}
 
 _CARD = """\
 # {name}
@@ -118,7 +125,7 @@ def publish_folder(
     checkpoint = read_checkpoint(source)
     check_finite(checkpoint.weights, source)
     cfg = config or _config_in(checkpoint, source)
-    cfg = Config({key: value for key, value in cfg.items() if key not in _DROPPED})
+    cfg = Config({key: value for key, value in cfg.items() if key in _KEPT})
     model = build_model(cfg)
     weights = _fitting_weights(checkpoint, model, source)
     classes = checkpoint_classes(dict(meta=checkpoint.meta))

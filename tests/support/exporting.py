@@ -10,7 +10,6 @@ from mmengine.config import Config
 from tests.support import tiny_models
 from tests.support.video_models import make_config
 
-WIDTHS = [8, 16]
 BASES = dict(
     faster_rcnn='faster_rcnn/faster-rcnn_r50_fpn_1x_coco.py',
     retinanet='retinanet/retinanet_r50_fpn_1x_coco.py',
@@ -22,17 +21,8 @@ def small_config(data_root: Path, base: str = 'faster_rcnn', **model: Any) -> Co
     """A config of STPN, or of what ``model`` makes of it, on the tiny set."""
     cfg = make_config(data_root, **model)
     detector = tiny_models.detector(BASES[base])
-    detector.backbone = dict(
-        type='mmtrack.STPNSwinTransformer',
-        embed_dims=WIDTHS[0],
-        depths=(2, 1),
-        num_heads=(1, 2),
-        strides=(4, 2),
-        out_indices=(0, 1),
-        window_size=4,
-        mlp_ratio=2,
-    )
-    detector.neck = dict(type='FPN', in_channels=WIDTHS, out_channels=64, num_outs=2)
+    detector.backbone = tiny_models.two_stages()
+    detector.neck = dict(type='FPN', in_channels=[8, 16], out_channels=64, num_outs=2)
     if base == 'faster_rcnn':
         detector.rpn_head.anchor_generator.strides = [4, 8]
         detector.roi_head.bbox_roi_extractor.featmap_strides = [4, 8]

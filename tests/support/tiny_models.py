@@ -47,6 +47,21 @@ def backbone(**kwargs: Any) -> dict[str, Any]:
     )
 
 
+def two_stages() -> dict[str, Any]:
+    """A Swin of width 8 with two stages, of 8 and 16 channels."""
+    return dict(
+        type='mmtrack.STPNSwinTransformer',
+        embed_dims=8,
+        depths=(2, 1),
+        num_heads=(1, 2),
+        strides=(4, 2),
+        out_indices=(0, 1),
+        window_size=4,
+        mlp_ratio=2,
+        drop_path_rate=0.0,
+    )
+
+
 def predictor(**kwargs: Any) -> dict[str, Any]:
     """Attention predictor that fits :func:`backbone`."""
     return {

@@ -51,7 +51,7 @@ class MemoryHook(Hook):
 
 
 def training_curve(root: Path, iterations: int) -> list[tuple[int, float]]:
-    """Memory in MiB by iteration; the checkpoint is ``<root>/work/last.pth``."""
+    """Memory in MiB by iteration; the checkpoint is ``work/last.pth`` in ``root``."""
     cfg = stpn_config(root / 'data')
     cfg.work_dir = str(root / 'work')
     cfg.train_dataloader.batch_size = 1

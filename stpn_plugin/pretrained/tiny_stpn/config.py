@@ -1,197 +1,4 @@
-_ = dict(
-    ann_file='annotations/imagenet_det_30plus1cls.json',
-    data_prefix=dict(img_path='Data/DET'),
-    data_root='data/ILSVRC/',
-    filter_cfg=dict(filter_empty_gt=True, min_size=32),
-    load_as_video=False,
-    pipeline=[
-        dict(
-            share_random_params=True,
-            transforms=[
-                dict(type='LoadImageFromFile'),
-                dict(type='LoadTrackAnnotations', with_instance_id=True),
-                dict(prob=0.5, type='RandomFlip'),
-            ],
-            type='TransformBroadcaster'),
-        dict(
-            transforms=[
-                [
-                    dict(
-                        share_random_params=True,
-                        transforms=[
-                            dict(
-                                keep_ratio=True,
-                                resize_type='mmdet.Resize',
-                                scales=[
-                                    (
-                                        1333,
-                                        480,
-                                    ),
-                                    (
-                                        1333,
-                                        512,
-                                    ),
-                                    (
-                                        1333,
-                                        544,
-                                    ),
-                                    (
-                                        1333,
-                                        576,
-                                    ),
-                                    (
-                                        1333,
-                                        608,
-                                    ),
-                                    (
-                                        1333,
-                                        640,
-                                    ),
-                                    (
-                                        1333,
-                                        672,
-                                    ),
-                                    (
-                                        1333,
-                                        704,
-                                    ),
-                                    (
-                                        1333,
-                                        736,
-                                    ),
-                                    (
-                                        1333,
-                                        768,
-                                    ),
-                                    (
-                                        1333,
-                                        800,
-                                    ),
-                                ],
-                                type='RandomChoiceResize'),
-                        ],
-                        type='TransformBroadcaster'),
-                ],
-                [
-                    dict(
-                        share_random_params=True,
-                        transforms=[
-                            dict(
-                                keep_ratio=True,
-                                resize_type='mmdet.Resize',
-                                scales=[
-                                    (
-                                        1333,
-                                        400,
-                                    ),
-                                    (
-                                        1333,
-                                        500,
-                                    ),
-                                    (
-                                        1333,
-                                        600,
-                                    ),
-                                ],
-                                type='RandomChoiceResize'),
-                        ],
-                        type='TransformBroadcaster'),
-                    dict(
-                        share_random_params=False,
-                        transforms=[
-                            dict(
-                                allow_negative_crop=True,
-                                crop_size=(
-                                    384,
-                                    600,
-                                ),
-                                crop_type='absolute_range',
-                                type='TrackRandomCrop'),
-                        ],
-                        type='TransformBroadcaster'),
-                    dict(type='PadFramesToLargest'),
-                    dict(
-                        share_random_params=True,
-                        transforms=[
-                            dict(
-                                keep_ratio=True,
-                                resize_type='mmdet.Resize',
-                                scales=[
-                                    (
-                                        1333,
-                                        480,
-                                    ),
-                                    (
-                                        1333,
-                                        512,
-                                    ),
-                                    (
-                                        1333,
-                                        544,
-                                    ),
-                                    (
-                                        1333,
-                                        576,
-                                    ),
-                                    (
-                                        1333,
-                                        608,
-                                    ),
-                                    (
-                                        1333,
-                                        640,
-                                    ),
-                                    (
-                                        1333,
-                                        672,
-                                    ),
-                                    (
-                                        1333,
-                                        704,
-                                    ),
-                                    (
-                                        1333,
-                                        736,
-                                    ),
-                                    (
-                                        1333,
-                                        768,
-                                    ),
-                                    (
-                                        1333,
-                                        800,
-                                    ),
-                                ],
-                                type='RandomChoiceResize'),
-                        ],
-                        type='TransformBroadcaster'),
-                ],
-            ],
-            type='RandomChoice'),
-        dict(type='PackTrackInputs'),
-    ],
-    ref_img_sampler=dict(
-        filter_key_img=False,
-        frame_range=0,
-        method='bilateral_uniform',
-        num_ref_imgs=2),
-    type='STPNImagenetVIDDataset')
-annealing = dict(
-    T_max=250,
-    begin=50,
-    by_epoch=False,
-    end=300,
-    eta_min=1e-05,
-    type='CosineAnnealingLR')
 auto_scale_lr = dict(base_batch_size=16, enable=False)
-crop = dict(
-    allow_negative_crop=True,
-    crop_size=(
-        384,
-        600,
-    ),
-    crop_type='absolute_range',
-    type='TrackRandomCrop')
 custom_hooks = [
     dict(type='ClassCheckHook'),
 ]
@@ -199,8 +6,6 @@ custom_imports = dict(
     allow_failed_imports=False, imports=[
         'stpn_plugin',
     ])
-data_root = 'data/tiny_vid/'
-dataset_type = 'ImagenetVIDDataset'
 default_hooks = dict(
     checkpoint=dict(
         _scope_='mmtrack',
@@ -217,198 +22,12 @@ default_hooks = dict(
         _scope_='mmtrack', draw=False, type='TrackVisualizationHook'),
     weights=dict(type='FitWeightsHook'))
 default_scope = 'mmtrack'
-det_train = dict(
-    ann_file='annotations/imagenet_det_30plus1cls.json',
-    data_prefix=dict(img_path='Data/DET'),
-    data_root='data/ILSVRC/',
-    filter_cfg=dict(filter_empty_gt=True, min_size=32),
-    load_as_video=False,
-    pipeline=[
-        dict(
-            share_random_params=True,
-            transforms=[
-                dict(type='LoadImageFromFile'),
-                dict(type='LoadTrackAnnotations', with_instance_id=True),
-                dict(prob=0.5, type='RandomFlip'),
-            ],
-            type='TransformBroadcaster'),
-        dict(
-            transforms=[
-                [
-                    dict(
-                        share_random_params=True,
-                        transforms=[
-                            dict(
-                                keep_ratio=True,
-                                resize_type='mmdet.Resize',
-                                scales=[
-                                    (
-                                        1333,
-                                        480,
-                                    ),
-                                    (
-                                        1333,
-                                        512,
-                                    ),
-                                    (
-                                        1333,
-                                        544,
-                                    ),
-                                    (
-                                        1333,
-                                        576,
-                                    ),
-                                    (
-                                        1333,
-                                        608,
-                                    ),
-                                    (
-                                        1333,
-                                        640,
-                                    ),
-                                    (
-                                        1333,
-                                        672,
-                                    ),
-                                    (
-                                        1333,
-                                        704,
-                                    ),
-                                    (
-                                        1333,
-                                        736,
-                                    ),
-                                    (
-                                        1333,
-                                        768,
-                                    ),
-                                    (
-                                        1333,
-                                        800,
-                                    ),
-                                ],
-                                type='RandomChoiceResize'),
-                        ],
-                        type='TransformBroadcaster'),
-                ],
-                [
-                    dict(
-                        share_random_params=True,
-                        transforms=[
-                            dict(
-                                keep_ratio=True,
-                                resize_type='mmdet.Resize',
-                                scales=[
-                                    (
-                                        1333,
-                                        400,
-                                    ),
-                                    (
-                                        1333,
-                                        500,
-                                    ),
-                                    (
-                                        1333,
-                                        600,
-                                    ),
-                                ],
-                                type='RandomChoiceResize'),
-                        ],
-                        type='TransformBroadcaster'),
-                    dict(
-                        share_random_params=False,
-                        transforms=[
-                            dict(
-                                allow_negative_crop=True,
-                                crop_size=(
-                                    384,
-                                    600,
-                                ),
-                                crop_type='absolute_range',
-                                type='TrackRandomCrop'),
-                        ],
-                        type='TransformBroadcaster'),
-                    dict(type='PadFramesToLargest'),
-                    dict(
-                        share_random_params=True,
-                        transforms=[
-                            dict(
-                                keep_ratio=True,
-                                resize_type='mmdet.Resize',
-                                scales=[
-                                    (
-                                        1333,
-                                        480,
-                                    ),
-                                    (
-                                        1333,
-                                        512,
-                                    ),
-                                    (
-                                        1333,
-                                        544,
-                                    ),
-                                    (
-                                        1333,
-                                        576,
-                                    ),
-                                    (
-                                        1333,
-                                        608,
-                                    ),
-                                    (
-                                        1333,
-                                        640,
-                                    ),
-                                    (
-                                        1333,
-                                        672,
-                                    ),
-                                    (
-                                        1333,
-                                        704,
-                                    ),
-                                    (
-                                        1333,
-                                        736,
-                                    ),
-                                    (
-                                        1333,
-                                        768,
-                                    ),
-                                    (
-                                        1333,
-                                        800,
-                                    ),
-                                ],
-                                type='RandomChoiceResize'),
-                        ],
-                        type='TransformBroadcaster'),
-                ],
-            ],
-            type='RandomChoice'),
-        dict(type='PackTrackInputs'),
-    ],
-    ref_img_sampler=dict(
-        filter_key_img=False,
-        frame_range=0,
-        method='bilateral_uniform',
-        num_ref_imgs=2),
-    type='STPNImagenetVIDDataset')
-each = dict(share_random_params=False, type='TransformBroadcaster')
 env_cfg = dict(
     cudnn_benchmark=False,
     dist_cfg=dict(backend='nccl', timeout=1800),
     mp_cfg=dict(mp_start_method='fork', opencv_num_threads=0))
 log_level = 'INFO'
 log_processor = dict(by_epoch=False)
-max_iters = 300
-metainfo = dict(CLASSES=(
-    'giant_panda',
-    'tiger',
-    'turtle',
-    'zebra',
-))
 model = dict(
     data_preprocessor=dict(
         _scope_='mmtrack',
@@ -615,56 +234,6 @@ model = dict(
         type='FasterRCNN'),
     prompt_predictor=dict(type='AttentionPromptPredictor'),
     type='STPN')
-multi_scale = dict(
-    keep_ratio=True,
-    resize_type='mmdet.Resize',
-    scales=[
-        (
-            1333,
-            480,
-        ),
-        (
-            1333,
-            512,
-        ),
-        (
-            1333,
-            544,
-        ),
-        (
-            1333,
-            576,
-        ),
-        (
-            1333,
-            608,
-        ),
-        (
-            1333,
-            640,
-        ),
-        (
-            1333,
-            672,
-        ),
-        (
-            1333,
-            704,
-        ),
-        (
-            1333,
-            736,
-        ),
-        (
-            1333,
-            768,
-        ),
-        (
-            1333,
-            800,
-        ),
-    ],
-    type='RandomChoiceResize')
 optim_wrapper = dict(
     clip_grad=dict(max_norm=1, norm_type=2),
     optimizer=dict(lr=0.001, type='AdamW', weight_decay=0.05),
@@ -681,41 +250,6 @@ param_scheduler = [
         type='CosineAnnealingLR'),
 ]
 randomness = dict(seed=0)
-resize_before_crop = dict(
-    keep_ratio=True,
-    resize_type='mmdet.Resize',
-    scales=[
-        (
-            1333,
-            400,
-        ),
-        (
-            1333,
-            500,
-        ),
-        (
-            1333,
-            600,
-        ),
-    ],
-    type='RandomChoiceResize')
-shared = dict(share_random_params=True, type='TransformBroadcaster')
-swin_t = dict(
-    _delete_=True,
-    arch='tiny',
-    convert_weights=True,
-    drop_path_rate=0.2,
-    init_cfg=dict(
-        checkpoint=
-        'https://github.com/SwinTransformer/storage/releases/download/v1.0.2/mask_rcnn_swin_tiny_patch4_window7.pth',
-        type='Pretrained'),
-    type='mmtrack.STPNSwinTransformer')
-swin_t_channels = [
-    96,
-    192,
-    384,
-    768,
-]
 test_cfg = dict(type='TestLoop')
 test_dataloader = dict(
     batch_size=1,
@@ -763,19 +297,6 @@ test_evaluator = [
         ann_file='data/tiny_vid/annotations/imagenet_vid_val.json',
         type='VIDMotionMetric'),
 ]
-test_pipeline = [
-    dict(
-        share_random_params=True,
-        transforms=[
-            dict(type='LoadImageFromFile'),
-            dict(keep_ratio=True, scale=(
-                96,
-                64,
-            ), type='mmdet.Resize'),
-        ],
-        type='TransformBroadcaster'),
-    dict(type='PackTrackInputs'),
-]
 train_cfg = dict(max_iters=300, type='IterBasedTrainLoop', val_interval=300)
 train_dataloader = dict(
     batch_sampler=dict(
@@ -821,18 +342,6 @@ train_dataloader = dict(
     num_workers=1,
     persistent_workers=True,
     sampler=dict(_scope_='mmtrack', shuffle=True, type='DefaultSampler'))
-train_pipeline = [
-    dict(
-        share_random_params=True,
-        transforms=[
-            dict(type='LoadImageFromFile'),
-            dict(type='LoadTrackAnnotations', with_instance_id=True),
-            dict(prob=0.5, type='RandomFlip'),
-        ],
-        type='TransformBroadcaster'),
-    dict(type='PackTrackInputs'),
-]
-val_ann_file = 'data/tiny_vid/annotations/imagenet_vid_val.json'
 val_cfg = dict(type='ValLoop')
 val_dataloader = dict(
     batch_size=1,
@@ -880,38 +389,6 @@ val_evaluator = [
         ann_file='data/tiny_vid/annotations/imagenet_vid_val.json',
         type='VIDMotionMetric'),
 ]
-vid_train = dict(
-    ann_file='annotations/imagenet_vid_train.json',
-    data_prefix=dict(img_path='Data/VID'),
-    data_root='data/tiny_vid/',
-    filter_cfg=dict(filter_empty_gt=True, min_size=32),
-    load_as_video=True,
-    metainfo=dict(CLASSES=(
-        'giant_panda',
-        'tiger',
-        'turtle',
-        'zebra',
-    )),
-    pipeline=[
-        dict(
-            share_random_params=True,
-            transforms=[
-                dict(type='LoadImageFromFile'),
-                dict(type='LoadTrackAnnotations', with_instance_id=True),
-                dict(prob=0.5, type='RandomFlip'),
-            ],
-            type='TransformBroadcaster'),
-        dict(type='PackTrackInputs'),
-    ],
-    ref_img_sampler=dict(
-        filter_key_img=True,
-        frame_range=16,
-        method='bilateral_uniform',
-        num_ref_imgs=4),
-    type='STPNImagenetVIDDataset')
-vis_backends = [
-    dict(_scope_='mmtrack', type='LocalVisBackend'),
-]
 visualizer = dict(
     _scope_='mmtrack',
     name='visualizer',
@@ -919,5 +396,3 @@ visualizer = dict(
     vis_backends=[
         dict(type='LocalVisBackend'),
     ])
-warmup = dict(
-    begin=0, by_epoch=False, end=50, start_factor=0.1, type='LinearLR')

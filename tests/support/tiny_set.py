@@ -1,3 +1,5 @@
+"""Fixtures of a small video set, for tests that only read it."""
+
 from __future__ import annotations
 
 from pathlib import Path
