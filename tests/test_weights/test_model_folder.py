@@ -11,6 +11,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+import safetensors.torch
 import torch
 import yaml
 
@@ -115,11 +116,10 @@ def test_several_files_in_half_precision(root: Path, tmp_path: Path) -> None:
 
 
 def test_safetensors_of_others(root: Path, folder: Path, tmp_path: Path) -> None:
-    safetensors = pytest.importorskip('safetensors.torch')
-    theirs = safetensors.load_file(str(folder / 'model.safetensors'))
+    theirs = safetensors.torch.load_file(str(folder / 'model.safetensors'))
     saved = torch.load(str(root / 'stpn.pth'))['state_dict']
     assert all(torch.equal(theirs[name], value) for name, value in saved.items())
-    safetensors.save_file(saved, str(tmp_path / 'a.safetensors'))
+    safetensors.torch.save_file(saved, str(tmp_path / 'a.safetensors'))
     read = load_checkpoint_file(tmp_path / 'a.safetensors')['state_dict']
     assert all(torch.equal(read[name], value) for name, value in saved.items())
 
