@@ -37,6 +37,7 @@ COMMANDS = {
     'report': 'report',
     'plot-logs': 'plot_logs',
     'plot-pr': 'plot_pr',
+    'plot-confusion': 'plot_confusion',
     'plot-motion-ap': 'plot_motion_ap',
     'errors': 'errors',
     'worst-frames': 'worst_frames',

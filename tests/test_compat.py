@@ -311,6 +311,7 @@ def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return work_dir / 'epoch_1.pth'
 
 
+@pytest.mark.slow
 def test_mmengine_checkpoint(checkpoint: Path) -> None:
     load = f"""
     import torch
@@ -410,6 +411,7 @@ def test_apply_twice() -> None:
     assert (np.int, np.float) == aliases
 
 
+@pytest.mark.slow
 def test_random_parameters_are_shared_by_the_frames_of_a_sample() -> None:
     before, after = outcomes(SHARE_FLIPS, 'bind_cached_randomness')
     assert 'frames were flipped' in before
@@ -794,3 +796,26 @@ def test_errors_of_samples_name_files(code: str, symptom: str) -> None:
     before, after = outcomes(COCO_FILE + code, 'name_files_of_samples')
     assert symptom in before
     assert after == 'fine'
+
+
+LAID_OUT_AGAIN = """
+import sys
+from mmengine.config import Config
+calls = []
+def count(frame, event, arg):
+    if event == 'call' and frame.f_code.co_name == 'FormatTree':
+        calls.append(frame)
+cfg = Config(dict(a=1))
+sys.setprofile(count)
+texts = [cfg.pretty_text, cfg.pretty_text]
+cfg.a = 2
+texts.append(cfg.pretty_text)
+sys.setprofile(None)
+assert texts == ['a = 1\\n', 'a = 1\\n', 'a = 2\\n']
+assert len(calls) == 2, f'laid out {len(calls)} times'
+"""
+
+
+def test_configs_are_laid_out_once() -> None:
+    symptom = 'laid out 3 times'
+    assert outcomes(LAID_OUT_AGAIN, 'lay_out_configs_once') == [symptom, 'fine']

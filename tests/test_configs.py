@@ -101,6 +101,7 @@ def test_metrics_and_learning_rate(name: str, tmp_path: Path) -> None:
     assert cfg.custom_imports.imports == ['stpn_plugin']
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize('name, frames', [(STPN, 2), (SELSA, 4)])
 def test_released_train_pipeline(tmp_path: Path, name: str, frames: int) -> None:
     write_tiny_vid(tmp_path)

@@ -81,7 +81,7 @@ def write_set(path: Path) -> None:
 
 
 def write_page(path: Path) -> None:
-    page = HtmlPage('title', 'subtitle')
+    page = HtmlPage('title', {})
     page.section('section')
     page.text('text ' * 10_000)
     page.save(path)
@@ -146,6 +146,7 @@ def full_folder(kind: str, tmp_path: Path) -> Iterator[Path]:
 KINDS = pytest.mark.parametrize('kind', ['full disk', 'limited files'])
 
 
+@pytest.mark.slow
 @KINDS
 @pytest.mark.parametrize('name', WRITERS)
 def test_a_full_disk(name: str, kind: str, tmp_path: Path) -> None:
@@ -167,6 +168,7 @@ def test_frames(kind: str, tmp_path: Path) -> None:
         assert not list((full / 'frames').iterdir())
 
 
+@pytest.mark.slow
 @KINDS
 def test_pictures_of_a_test_run(kind: str, tmp_path: Path) -> None:
     frame = tmp_path / 'video/000000.jpg'

@@ -115,6 +115,7 @@ def test_page_links(folder: Path) -> None:
     assert not [link for link in local if not (folder / link).is_file()]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     'name',
     [

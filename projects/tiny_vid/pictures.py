@@ -19,7 +19,6 @@ import torch
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
-from matplotlib.lines import Line2D
 from mmengine.config import Config
 from mmtrack.structures import TrackDataSample
 from torchvision.ops import box_iou
@@ -29,9 +28,7 @@ from stpn_plugin.apis import FrameWriter, VideoWriter
 from stpn_plugin.evaluation import DetectionMatching, SavedRun, load_saved_run
 from stpn_plugin.utils import ProgressBar, name_runs
 from stpn_plugin.visualization.frames import (
-    FALSE_POSITIVE,
-    GROUND_TRUTH,
-    TRUE_POSITIVE,
+    add_box_legend,
     draw_detections,
     load_frame,
 )
@@ -101,8 +98,8 @@ def typical_clip(
         fit: (number of frames,) how well boxes fit.
 
     Returns:
-        Of the quarter of the clips where the shares of right frames differ least from
-        those of all, the clip where boxes fit best.
+        Of the clips where the shares of right frames differ about as little as anywhere
+        from those of all, the clip where boxes fit best.
     """
 
     def shares(frames: Sequence[int]) -> np.ndarray:
@@ -115,10 +112,12 @@ def typical_clip(
         shown = choose_frames([kinds[index] for index in frames])
         frames_of[video] = [frames[t] for t in shown]
     overall = shares([index for index, kind in enumerate(kinds) if kind])
-    by_difference = sorted(
-        frames_of, key=lambda clip: np.abs(shares(frames_of[clip]) - overall).sum()
-    )
-    typical = by_difference[: -(-len(by_difference) // 4)]
+    differences = {
+        clip: np.abs(shares(frames) - overall).sum()
+        for clip, frames in frames_of.items()
+    }
+    few = min(differences.values()) + 0.1
+    typical = [clip for clip, difference in differences.items() if difference <= few]
     return max(typical, key=lambda clip: fit[frames_of[clip]].mean())
 
 
@@ -244,14 +243,9 @@ def draw_sheet(
         )
     for ax, title in zip(axes[0], titles):
         ax.set_title(title)
-    figure.legend(
-        [
-            Line2D([], [], color=GROUND_TRUTH, linestyle='--'),
-            Line2D([], [], color=TRUE_POSITIVE),
-            Line2D([], [], color=FALSE_POSITIVE),
-        ],
-        ['ground truth', 'right', 'wrong'],
-        title='surest detection\nand its score (%)',
+    add_box_legend(
+        figure,
+        'surest detection\nand its score (%)',
         loc='center right',
         alignment='left',
         borderaxespad=0.2,

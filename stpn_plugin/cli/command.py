@@ -23,6 +23,7 @@ import os
 import os.path as osp
 import pickle
 import re
+import shlex
 import sys
 import traceback
 from dataclasses import dataclass
@@ -92,7 +93,13 @@ def flag(help: str, **how: Any) -> Any:
 
 @dataclass
 class BaseOptions:
-    """Options of every command."""
+    """Options of every command.
+
+    Attributes:
+        command: The command line, to be told in what a command makes.
+    """
+
+    command = ''
 
     debug: bool = flag('show the traceback of an error')
 
@@ -159,6 +166,9 @@ class Command(Generic[O]):
         """
         parser = self._parser(prog)
         options = self._read(parser, argv)
+        program = ['python', sys.argv[0]] if prog is None else prog.split()
+        words = sys.argv[1:] if argv is None else argv
+        options.command = shlex.join([*program, *words])
         try:
             _check_outputs(options)
             return self.run(options) or 0

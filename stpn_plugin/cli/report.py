@@ -1,8 +1,8 @@
 """Write one report on a detector as an HTML file that needs no other file.
 
-It has the accuracy by motion speed, precision and recall, the kinds of errors and the
-worst frames; with a work dir the training curves, and with a checkpoint the attention
-of the prompts and the detections with and without them.
+It has the accuracy by motion speed, precision and recall, the kinds of errors, the
+confusion of classes and the worst frames; with a work dir the training curves, and with
+a checkpoint the attention of the prompts and the detections with and without them.
 """
 
 from __future__ import annotations
@@ -52,6 +52,7 @@ def run(options: Options) -> None:
         options.video,
         options.number,
         options.device,
+        options.command,
     )
     print(f'Report written to {options.out}')
     if missing:

@@ -6,17 +6,26 @@ import os
 import os.path as osp
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Any
+from typing import Any, Callable
 
+import torch
 import torch.distributed as torch_dist
 from mmengine.config import Config
 from mmengine.device import get_device
+from mmengine.hooks import Hook
 from mmengine.logging import print_log
+from mmengine.runner import Runner
 
+from ..builders import ConfigError
+from ..evaluation import MetricError
 from ..utils import check_writable
-from .command import option
+from .command import one_line, option
 from .configs import ConfigOptions
 
+_ERRORS_OF_LAYERS = (
+    *(RuntimeError, TypeError, KeyError, IndexError),
+    *(AttributeError, AssertionError),
+)
 #: How long processes wait for each other, unless the config says it.
 TIMEOUT_SECONDS = 1800
 
@@ -130,3 +139,38 @@ def check_exists(checkpoint: Any) -> None:
     if '://' not in checkpoint and not osp.isfile(checkpoint):
         what = 'is a folder' if osp.isdir(checkpoint) else 'does not exist'
         raise FileNotFoundError(f'Checkpoint {checkpoint} {what}.')
+
+
+class _StepsDone(Hook):
+    """Knows whether a model has got through a step."""
+
+    any = False
+
+    def _after_iter(self, *args: Any, **kwargs: Any) -> None:
+        self.any = True
+
+
+def run_loop(runner: Runner, loop: Callable[[], Any]) -> None:
+    """Train or test, and tell of a config whose model cannot do a single step.
+
+    Many values of a config are used for the first time in a step, deep in layers that
+    know nothing of the config.
+
+    Args:
+        runner: The runner.
+        loop: Its method that trains or tests.
+
+    Raises:
+        ConfigError: The first step failed. Errors of later steps stay what they are.
+    """
+    steps = _StepsDone()
+    runner.register_hook(steps)
+    try:
+        loop()
+    except _ERRORS_OF_LAYERS as error:
+        if steps.any or isinstance(error, (MetricError, torch.cuda.OutOfMemoryError)):
+            raise
+        raise ConfigError(
+            f'{runner.cfg.filename}: the first step of what it describes fails: '
+            f'{one_line(error)}'
+        ) from error

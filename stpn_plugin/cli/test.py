@@ -20,7 +20,7 @@ from ..evaluation import (
 )
 from ..utils import check_writable
 from .command import Command, argument, flag, option
-from .running import RunOptions, check_exists, prepare_common_cfg
+from .running import RunOptions, check_exists, prepare_common_cfg, run_loop
 from .values import results_path
 
 
@@ -149,7 +149,7 @@ def run(options: Options) -> None:
         entry(cfg, needed)
     runner = build_runner(cfg)
     load_weights(runner.model, cfg.load_from)
-    runner.test()
+    run_loop(runner, runner.test)
 
 
 main = Command(__doc__, Options, run)

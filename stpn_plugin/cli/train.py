@@ -10,7 +10,7 @@ from mmengine.device import get_device
 from ..builders import entry, load_weights
 from ..engine import build_runner, check_resumable, checkpoint_dir, find_checkpoint
 from .command import Command, flag, option
-from .running import RunOptions, check_exists, prepare_common_cfg
+from .running import RunOptions, check_exists, prepare_common_cfg, run_loop
 
 # Every ImageNet VID recipe of mmtracking and of STPN is written for 8 images.
 BASE_BATCH_SIZE = 8
@@ -95,7 +95,7 @@ def run(options: Options) -> None:
         checkpoint = load_weights(runner.model, cfg.load_from, partly=not cfg.resume)
         if cfg.resume:
             check_resumable(checkpoint, cfg.load_from)
-    runner.train()
+    run_loop(runner, runner.train)
 
 
 main = Command(__doc__, Options, run)

@@ -7,9 +7,12 @@ from .attention import PatchAttention, RecordedAttention, record_attention
 from .attention_plots import plot_stage_attention, plot_support_attention, stage_shares
 from .html_page import HtmlPage
 from .metric_plots import (
+    class_aps,
     mean_precision,
     motion_aps,
     per_class_precision,
+    plot_class_aps,
+    plot_confusion_matrix,
     plot_error_breakdown,
     plot_motion_ap,
     plot_precision_recall,
@@ -51,6 +54,7 @@ __all__ = [
     'Video',
     'build_detector',
     'check_frames',
+    'class_aps',
     'compare_prompts',
     'find_video',
     'least_sharp',
@@ -61,6 +65,8 @@ __all__ = [
     'motion_aps',
     'per_class_precision',
     'pick_worst',
+    'plot_class_aps',
+    'plot_confusion_matrix',
     'plot_error_breakdown',
     'plot_motion_ap',
     'plot_precision_recall',

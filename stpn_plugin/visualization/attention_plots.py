@@ -10,6 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.cm import ScalarMappable
 from matplotlib.colors import Normalize, TwoSlopeNorm
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 
 from .attention import PatchAttention
 from .frames import frame_sheet
@@ -63,14 +64,13 @@ def plot_support_attention(
     Returns:
         A column for every frame. Under the frames a row for the mean of the prompts,
         titled with each frame's part of all attention, and one for every prompt. Values
-        are relative to equal attention everywhere, which is 1; the colours span what
-        occurs.
+        are relative to equal attention everywhere, which is 1; the colours reach from
+        no attention to somewhat more than the highest.
     """
     num_prompts, num_frames = weights.shape[:2]
     heat = weights * weights[0].size
     heat = np.concatenate([heat.mean(axis=0, keepdims=True), heat])
-    spread = max(abs(heat - 1).max(), 0.1)
-    norm = TwoSlopeNorm(1, max(0, 1 - spread), 1 + spread)
+    norm = TwoSlopeNorm(1, 0, _round_up(max(heat.max(), 1.1)))
     figure, axes = frame_sheet(
         num_prompts + 2,
         num_frames,
@@ -87,7 +87,8 @@ def plot_support_attention(
         axes[1, column].set_title(f'{share:.1%}', fontsize=9)
     rows = ['frame', 'mean', *(f'prompt {i + 1}' for i in range(num_prompts))]
     _label_rows(axes, rows)
-    _add_scale(figure, axes, norm, 'attention (white: equal everywhere)')
+    _add_scale(figure, axes, norm, 'times as much as if equal everywhere')
+    figure.suptitle('Attention of prompts to support frames, and the part of each')
     return figure
 
 
@@ -133,7 +134,7 @@ def plot_stage_attention(
     """
     stages = list(shares[0])
     top = max(share[stage].max() for share in shares for stage in stages)
-    norm = TwoSlopeNorm(100 * uniform, 0, 100 * max(top, 2 * uniform))
+    norm = TwoSlopeNorm(100 * uniform, 0, _round_up(100 * max(top, 1.1 * uniform)))
     figure, axes = frame_sheet(
         len(images), 1 + len(stages), images[0].shape, width=2.4, margin=1.2
     )
@@ -145,21 +146,34 @@ def plot_stage_attention(
             ax.set_title(
                 f'stage {stage + 1}: mean {share[stage].mean():.1%}', fontsize=9
             )
-    label = 'attention of patches to prompts (%, white: equal)'
+    label = f'part of its attention (%, white: {100 * uniform:.2g}, equal for all)'
     _add_scale(figure, axes, norm, label)
+    figure.suptitle('Attention of patches to prompts, by stage of the backbone')
     return figure
 
 
 def _add_scale(
     figure: Figure, axes: np.ndarray, norm: TwoSlopeNorm, label: str
 ) -> None:
-    ticks = [norm.vmin, (norm.vmin + norm.vcenter) / 2, norm.vcenter]
-    ticks += [(norm.vcenter + norm.vmax) / 2, norm.vmax]
+    # Both sides of the middle have half of the bar each, and round ticks of their own.
+    sides = ((norm.vmin, norm.vcenter), (norm.vcenter, norm.vmax))
+    ticks = sorted({t for side in sides for t in _round_ticks(*side)})
     bar = figure.colorbar(
         ScalarMappable(norm, _COLORS), ax=axes, ticks=ticks, aspect=30, pad=0.02
     )
-    bar.ax.set_yticklabels([f'{tick:.3g}' for tick in ticks])
     bar.set_label(label)
+
+
+def _round_ticks(low: float, high: float) -> list[float]:
+    ticks = MaxNLocator(3, steps=[1, 2, 2.5, 5, 10]).tick_values(low, high)
+    return [tick for tick in ticks.tolist() if low <= tick <= high]
+
+
+def _round_up(value: float) -> float:
+    """The next number whose first digit is its only one but for 1.5 and 2.5."""
+    power = 10.0 ** np.floor(np.log10(value))
+    steps = np.array([1, 1.5, 2, 2.5, 3, 4, 5, 6, 8, 10])
+    return float(power * steps[np.searchsorted(steps, value / power - 1e-9)])
 
 
 def _label_rows(axes: np.ndarray, names: Sequence[str]) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os.path as osp
-from typing import Sequence
+from typing import Any, Sequence
 
 import mmcv
 import numpy as np
@@ -20,7 +20,10 @@ from .style import add_legend
 
 _VIDEOS = VideoFrameReader(max_open=2)
 
-GROUND_TRUTH, TRUE_POSITIVE, FALSE_POSITIVE = '#56B4E9', '#009E73', '#D55E00'
+FOUND, MISSED = '#56B4E9', '#F0E442'  # objects
+RIGHT, WRONG = '#009E73', '#D55E00'  # detections
+_OUTLINE = [patheffects.withStroke(linewidth=3, foreground='black', alpha=0.5)]
+_LABEL_HEIGHT = 0.08  # about that of a label, as part of a frame's
 
 
 def load_frame(path: str) -> np.ndarray:
@@ -88,11 +91,13 @@ def draw_boxes(
     Args:
         ax: Where the frame is shown.
         bboxes: (n, 4) as ``x1, y1, x2, y2`` in pixels.
-        texts: Text of every box, inside at its top, or at its bottom if ``dashed``.
+        texts: Text of every box, at its top, or at its bottom if ``dashed``.
         colors: Colour of every box.
         dashed: Whether to draw dashed lines. Defaults to False.
     """
-    outline = [patheffects.withStroke(linewidth=3, foreground='black', alpha=0.5)]
+    # Limits of the axes are those of the frame, y downwards.
+    (left, right), (bottom, top) = ax.get_xlim(), ax.get_ylim()
+    label_height = _LABEL_HEIGHT * (bottom - top)
     for (x1, y1, x2, y2), text, color in zip(bboxes, texts, colors):
         ax.add_patch(
             Rectangle(
@@ -103,17 +108,24 @@ def draw_boxes(
                 edgecolor=color,
                 linewidth=1.8,
                 linestyle='--' if dashed else '-',
-                path_effects=outline,
+                path_effects=_OUTLINE,
             )
         )
+        # Beside the box, which may be smaller than its label, where the frame has room.
+        if dashed:
+            y, upwards = y2, y2 + label_height > bottom
+        else:
+            y, upwards = y1, y1 - label_height > top
+        leftwards = x1 > left + 0.7 * (right - left)
         ax.annotate(
             text,
-            (x1, y2 if dashed else y1),
-            xytext=(2, 2 if dashed else -2),
+            (x2 if leftwards else x1, y),
+            xytext=(-1 if leftwards else 1, 2 if upwards else -2),
             textcoords='offset points',
             color=_readable_on(color),
             fontsize=8,
-            verticalalignment='bottom' if dashed else 'top',
+            horizontalalignment='right' if leftwards else 'left',
+            verticalalignment='bottom' if upwards else 'top',
             bbox=dict(facecolor=color, edgecolor='none', pad=1, alpha=0.85),
         )
 
@@ -140,42 +152,54 @@ def draw_detections(
         gt: Ground truth: ``bboxes`` (n, 4) in pixels and ``labels`` (n, ).
         det: Detections: ``bboxes`` (m, 4), ``labels`` (m, ), ``scores`` (m, ).
         classes: Names of the classes.
-        score_thr: Detections of lower scores are left out.
+        score_thr: Detections of lower scores are left out, and find nothing.
     """
     ax.imshow(image)
+    found = DetectionMatching([gt], [det], len(classes))
+    # Falling scores: draw the best last, on top.
+    shown = np.flatnonzero(found.scores >= score_thr)[::-1]
+    matches = found.matches[shown]
     draw_boxes(
         ax,
         gt['bboxes'],
         [classes[label] for label in gt['labels']],
-        [GROUND_TRUTH] * len(gt['labels']),
+        [FOUND if i in matches else MISSED for i in range(len(gt['labels']))],
         dashed=True,
     )
-    found = DetectionMatching([gt], [det], len(classes))
-    # Falling scores: draw the best last, on top.
-    shown = np.flatnonzero(found.scores >= score_thr)[::-1]
     draw_boxes(
         ax,
         np.asarray(det['bboxes'])[found.order[shown]],
         # As mmdet's visualizer writes it, so that all pictures agree.
         [f'{classes[found.labels[i]]}: {100 * found.scores[i]:.1f}' for i in shown],
-        [TRUE_POSITIVE if found.matches[i] >= 0 else FALSE_POSITIVE for i in shown],
+        [RIGHT if match >= 0 else WRONG for match in matches],
     )
 
 
-def add_box_legend(figure: Figure, score_thr: float) -> None:
-    """Explain the boxes of :func:`draw_detections` above a sheet."""
-    add_legend(
-        figure,
-        [
-            Line2D([], [], color=GROUND_TRUTH, linestyle='--'),
-            Line2D([], [], color=TRUE_POSITIVE),
-            Line2D([], [], color=FALSE_POSITIVE),
-        ],
-        ['ground truth', 'right (IoU ≥ 0.5)', 'wrong'],
-        title=f'detections with a score of {100 * score_thr:g} % or more',
-        loc='outside upper center',
-        ncols=3,
-    )
+def add_box_legend(figure: Figure, title: str, **look: Any) -> None:
+    """Explain the boxes of :func:`draw_detections`.
+
+    Args:
+        figure: The figure.
+        title: What the legend is headed with.
+        look: What else ``figure.legend`` takes, by default for a place above a sheet.
+    """
+    meanings = {
+        'object, found': (FOUND, '--'),
+        'object, missed': (MISSED, '--'),
+        'right (IoU ≥ 0.5)': (RIGHT, '-'),
+        'wrong': (WRONG, '-'),
+    }
+    handles = [
+        Line2D([], [], color=color, linestyle=line, path_effects=_OUTLINE)
+        for color, line in meanings.values()
+    ]
+    look = look or dict(loc='outside upper center', ncols=len(meanings))
+    add_legend(figure, handles, list(meanings), title=title, **look)
+
+
+def score_title(score_thr: float) -> str:
+    """What to head a legend with where detections are left out by score."""
+    return f'detections with a score of {100 * score_thr:g} % or more'
 
 
 def frame_name(path: str | None) -> str:

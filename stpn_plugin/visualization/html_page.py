@@ -5,13 +5,13 @@ from __future__ import annotations
 import base64
 import os
 import re
-from typing import Any, NamedTuple, Sequence
+from typing import Any, Mapping, NamedTuple, Sequence
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from matplotlib.figure import Figure
 
 from ..utils import number_columns, whole_text
-from .style import figure_png
+from .style import figure_jpeg, figure_png
 
 
 class _Section(NamedTuple):
@@ -34,12 +34,12 @@ class HtmlPage:
 
     Args:
         title: Title of the page.
-        subtitle: A line below the title.
+        facts: What it is about, by name, below the title.
     """
 
-    def __init__(self, title: str, subtitle: str) -> None:
+    def __init__(self, title: str, facts: Mapping[str, str]) -> None:
         self.title = title
-        self.subtitle = subtitle
+        self.facts = dict(facts)
         self._sections: list[_Section] = []
 
     def section(self, title: str) -> None:
@@ -60,9 +60,16 @@ class HtmlPage:
         self._add('table', rows=rows, numbers=number_columns(rows))
 
     def figure(self, figure: Figure, caption: str) -> None:
-        """Add a figure and what it shows."""
-        png = base64.b64encode(figure_png(figure)).decode()
-        self._add('figure', png=png, caption=caption)
+        """Add a figure of lines and areas, and what it shows."""
+        self._add_image('png', figure_png(figure), caption)
+
+    def frames(self, figure: Figure, caption: str) -> None:
+        """Add a figure of photographs, which need more room, and what it shows."""
+        self._add_image('jpeg', figure_jpeg(figure), caption)
+
+    def _add_image(self, kind: str, content: bytes, caption: str) -> None:
+        source = f'data:image/{kind};base64,{base64.b64encode(content).decode()}'
+        self._add('figure', source=source, caption=caption)
 
     def _add(self, kind: str, **content: Any) -> None:
         self._sections[-1].parts.append(dict(kind=kind, **content))
@@ -76,7 +83,7 @@ class HtmlPage:
             keep_trailing_newline=True,
         )
         return templates.get_template('page.html').render(
-            title=self.title, subtitle=self.subtitle, sections=self._sections
+            title=self.title, facts=self.facts, sections=self._sections
         )
 
     def save(self, path: str | os.PathLike) -> None:

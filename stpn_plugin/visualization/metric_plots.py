@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Mapping, Sequence
 
 import numpy as np
+from matplotlib.colors import LinearSegmentedColormap
 from matplotlib.figure import Figure
 from matplotlib.ticker import PercentFormatter
 
@@ -14,10 +15,15 @@ from ..evaluation import (
     ErrorBreakdown,
     SavedRun,
     VIDMotionEvaluator,
+    confusion_matrix,
     vid_motion_ap,
 )
 from .style import PALETTE, add_legend, styled
 
+MAX_NUMBERS = 15
+"""Most classes whose confusion matrix has room for numbers."""
+
+_WHITE_TO_BLUE = LinearSegmentedColormap.from_list('', ['white', PALETTE[0]])
 RECALLS = np.linspace(0, 1, 1001)
 """Recalls at which mean precision is taken."""
 
@@ -26,6 +32,14 @@ def motion_aps(run: SavedRun, iou_thr: float = 0.5) -> dict[str, float]:
     """Mean AP of a run in every motion range, in [0, 1], nan without objects."""
     aps = vid_motion_ap(run.gts, run.dets, len(run.classes), iou_thr)
     return {str(name): ap['map'] for name, ap in aps.items()}
+
+
+def class_aps(run: SavedRun, iou_thr: float = 0.5) -> dict[str, float]:
+    """AP of a run in every class that has objects, in [0, 1]."""
+    evaluator = VIDMotionEvaluator(run.gts, run.dets, len(run.classes))
+    aps = evaluator.average_precision(iou_thr)
+    numbers = evaluator.num_objects()
+    return {n: float(ap) for n, ap, has in zip(run.classes, aps, numbers) if has}
 
 
 @styled
@@ -248,3 +262,104 @@ def per_class_precision(
         name: class_precision(evaluator, run.classes.index(name), iou_thr)
         for name in classes or present
     }
+
+
+@styled
+def plot_class_aps(
+    aps: Mapping[str, Mapping[str, float]], iou_thr: float = 0.5
+) -> Figure:
+    """AP of every class, a row for each, with a dot for each of several runs.
+
+    Args:
+        aps: For every run the AP of every class, in [0, 1].
+        iou_thr: IoU threshold of the APs. Defaults to 0.5.
+
+    Returns:
+        Dots in percent, the classes by falling AP of the first run.
+    """
+    first = next(iter(aps.values()))
+    classes = sorted(first, key=lambda name: first[name])
+    figure = Figure(figsize=(7.5, 1.3 + 0.17 * len(classes)))
+    ax = figure.subplots()
+    rows = range(len(classes))
+    handles = [
+        ax.scatter(
+            [100 * by_class[name] for name in classes],
+            rows,
+            color=PALETTE[i % len(PALETTE)],
+            marker='osD^v'[i // len(PALETTE) % 5],
+            s=30,
+            zorder=3,
+        )
+        for i, by_class in enumerate(aps.values())
+    ]
+    ax.set_yticks(rows, classes, fontsize=8)
+    ax.set(xlim=(-1, 101), ylim=(-0.7, len(classes) - 0.3))
+    ax.set_xlabel(f'AP{100 * iou_thr:g} (%)')
+    ax.grid(axis='both')
+    ax.set_title('AP by class')
+    add_legend(figure, handles, list(aps), loc='outside lower center', ncols=4)
+    return figure
+
+
+@styled
+def plot_confusion_matrix(
+    run: SavedRun, iou_thr: float = 0.5, score_thr: float = 0.3
+) -> Figure:
+    """What objects of each class are detected as.
+
+    Args:
+        run: Predictions.
+        iou_thr: Least IoU at which a detection is of an object. Defaults to 0.5.
+        score_thr: Detections of lower scores are left out. Defaults to 0.3.
+
+    Returns:
+        See :func:`~stpn_plugin.evaluation.confusion_matrix`, in percent of each row,
+        with the classes that have objects or are detected. Up to
+        :data:`MAX_NUMBERS` of them have numbers in the cells.
+
+    Raises:
+        ValueError: If there are neither objects nor detections.
+    """
+    counts = confusion_matrix(run.gts, run.dets, len(run.classes), iou_thr, score_thr)
+    used = np.flatnonzero(counts.sum(axis=0)[:-1] + counts.sum(axis=1)[:-1])
+    if not len(used):
+        raise ValueError('no matrix to plot: there are neither objects nor detections')
+    with_none = np.append(used, len(run.classes))
+    counts = counts[np.ix_(with_none, with_none)]
+    totals = counts.sum(axis=1, keepdims=True)
+    percent = 100 * counts / np.maximum(totals, 1)
+    classes = [run.classes[label] for label in used]
+
+    has_numbers = len(used) <= MAX_NUMBERS
+    side = (0.55 if has_numbers else 0.15) * len(with_none)
+    figure = Figure(figsize=(max(6, side + 2.8), max(4, side + 1.8)))
+    ax = figure.subplots()
+    shown = ax.imshow(
+        np.where(totals, percent, np.nan), cmap=_WHITE_TO_BLUE, vmin=0, vmax=100
+    )
+    size = 9 if has_numbers else 6
+    ticks = range(len(with_none))
+    ax.set_xticks(ticks, [*classes, 'not found'], rotation=90, fontsize=size)
+    names = [f'{n} ({t:,})' for n, t in zip([*classes, 'no object'], totals[:, 0])]
+    ax.set_yticks(ticks, names, fontsize=size)
+    ax.set(xlabel='detected as', ylabel='class (number)')
+    for line in (ax.axhline, ax.axvline):  # apart from what is no class
+        line(len(used) - 0.5, color='black', linewidth=1)
+    ax.grid(False)
+    if has_numbers:
+        for (row, column), value in np.ndenumerate(percent):
+            if counts[row, column]:
+                ax.text(
+                    column,
+                    row,
+                    f'{value:.0f}',
+                    color='white' if value > 55 else 'black',
+                    fontsize=9,
+                    horizontalalignment='center',
+                    verticalalignment='center',
+                )
+    ax.set_title(f'{run.name}: what objects are detected as', fontsize=11)
+    bar = figure.colorbar(shown, ax=ax, ticks=range(0, 101, 20), pad=0.02)
+    bar.set_label('part of the row (%)')
+    return figure

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os.path as osp
 from contextlib import contextmanager
 from typing import Any, Iterator, NamedTuple, Sequence
 
@@ -13,7 +14,13 @@ from torch import nn
 from ..evaluation import frame_scores
 from ..models.prompts.base import Features
 from ..models.vid import STPN
-from .frames import add_box_legend, draw_detections, frame_sheet, load_frame
+from .frames import (
+    add_box_legend,
+    draw_detections,
+    frame_sheet,
+    load_frame,
+    score_title,
+)
 from .style import styled
 from .video_runs import Video, check_frames, run_video
 
@@ -161,5 +168,6 @@ def plot_prompt_comparison(
         ):
             draw_detections(ax, image, gt, det, classes, score_thr)
             ax.set_title(f'frame {frame}, {title}: frame score {score:.2f}', fontsize=9)
-    add_box_legend(figure, score_thr)
+    title = f'{osp.basename(video.name)}, with prompts and without'
+    add_box_legend(figure, f'{title}\n{score_title(score_thr)}')
     return figure

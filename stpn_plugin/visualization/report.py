@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Callable, Sequence
 
 import numpy as np
@@ -20,9 +21,12 @@ from ..evaluation import (
 from ..utils import name_runs
 from .html_page import HtmlPage
 from .metric_plots import (
+    class_aps,
     mean_precision,
     motion_aps,
     per_class_precision,
+    plot_class_aps,
+    plot_confusion_matrix,
     plot_error_breakdown,
     plot_motion_ap,
     plot_precision_recall,
@@ -33,6 +37,7 @@ from .training_curves import load_named_trainings, plot_training_curves
 from .video_runs import build_detector, find_video, least_sharp
 from .worst_frames import plot_worst_frames
 
+_FEW_CLASSES = 14  # as many curves can be told apart
 _IOU_THRS = [percent / 100 for percent in range(50, 100, 5)]
 
 
@@ -45,6 +50,7 @@ def write_report(
     video: str | None = None,
     num_frames: int = 4,
     device: str = 'cpu',
+    command: str | None = None,
 ) -> list[str]:
     """Write a report as one HTML file.
 
@@ -58,6 +64,7 @@ def write_report(
         video: Video to look at, see :func:`find_video`. Defaults to the first one.
         num_frames: How many frames of it to show. Defaults to 4.
         device: Where to run the detector. Defaults to 'cpu'.
+        command: The command that makes it, to be told.
 
     Returns:
         Titles of the parts that the report lacks; it says why.
@@ -67,12 +74,15 @@ def write_report(
     """
     name_runs([run.name for run in runs], [run.name for run in runs])
     first = runs[0]
-    page = HtmlPage(
-        f'Report on {first.name}',
-        f'{cfg.filename}: {len(first.dets):,} frames, '
-        f'{sum(len(gt["labels"]) for gt in first.gts):,} objects, '
-        f'{sum(len(det["labels"]) for det in first.dets):,} detections',
-    )
+    facts = {
+        'date': f'{datetime.now():%Y-%m-%d %H:%M}',
+        'config': cfg.filename,
+        'checkpoint': checkpoint,
+        'command': command,
+        'data': f'{len(first.dets):,} frames, {_number(first.gts):,} objects, '
+        f'{_number(first.dets):,} detections of {first.name}',
+    }
+    page = HtmlPage(f'Report on {first.name}', {k: v for k, v in facts.items() if v})
     missing = []
 
     def add(title: str, build: Callable[[], None]) -> None:
@@ -90,11 +100,16 @@ def write_report(
     add('Accuracy by motion speed', lambda: _add_accuracy(page, runs))
     add('Precision and recall', lambda: _add_precision(page, runs))
     add('Kinds of errors', lambda: _add_errors(page, runs))
+    add('Confusion of classes', lambda: _add_confusion(page, first))
     add('Worst frames', lambda: _add_worst_frames(page, first))
     add('Training', lambda: _add_training(page, work_dirs))
     add('Prompts', prompts)
     page.save(path)
     return missing
+
+
+def _number(images: Sequence[dict]) -> int:
+    return sum(len(image['labels']) for image in images)
 
 
 def _percent(value: float) -> str:
@@ -131,6 +146,11 @@ def _add_accuracy(page: HtmlPage, runs: Sequence[SavedRun]) -> None:
     evaluator = VIDMotionEvaluator(run.gts, run.dets, len(run.classes))
     numbers = evaluator.num_objects()
     by_range = [evaluator.average_precision(0.5, r) for r in MOTION_RANGES.values()]
+    if len(run.classes) > _FEW_CLASSES:
+        page.figure(
+            plot_class_aps({run.name: class_aps(run) for run in runs}),
+            'AP at IoU 0.5 of every class, all speeds together.',
+        )
     page.text(f'AP50 (%) of {run.name} by class:')
     page.table(
         [
@@ -154,9 +174,15 @@ def _add_precision(page: HtmlPage, runs: Sequence[SavedRun]) -> None:
         '0.5. The area below a curve is the AP.',
     )
     curves = per_class_precision(runs[0])
+    which = 'for every class'
+    if len(curves) > _FEW_CLASSES:
+        ordered = sorted(curves.items(), key=lambda curve: curve[1].mean())
+        half = _FEW_CLASSES // 2
+        curves = dict(ordered[: -half - 1 : -1] + ordered[half - 1 :: -1])
+        which = f'for the {half} classes of highest AP, and the {half} of lowest,'
     page.figure(
         plot_precision_recall(curves, f'{runs[0].name} by class'),
-        f'Precision over recall for every class of {runs[0].name}.',
+        f'Precision over recall {which} of {runs[0].name}.',
     )
 
 
@@ -187,8 +213,17 @@ def _add_errors(page: HtmlPage, runs: Sequence[SavedRun]) -> None:
     )
 
 
-def _add_worst_frames(page: HtmlPage, run: SavedRun) -> None:
+def _add_confusion(page: HtmlPage, run: SavedRun) -> None:
     page.figure(
+        plot_confusion_matrix(run),
+        f'What objects of each class are detected as by {run.name}: the detection of '
+        'the highest score that overlaps an object by an IoU of 0.5 or more, of those '
+        'with a score of 30 % or more. Below the line, detections where no object is.',
+    )
+
+
+def _add_worst_frames(page: HtmlPage, run: SavedRun) -> None:
+    page.frames(
         plot_worst_frames(run),
         f'Frames with the worst detections of {run.name}, the worst of every video '
         'first. The frame score is the confidence in right detections, divided by the '
@@ -242,8 +277,8 @@ def _add_prompts(
         page.missing(str(error))
         figures = {}
     for name, figure in figures.items():
-        page.figure(figure, captions[name])
-    page.figure(
+        page.frames(figure, captions[name])
+    page.frames(
         plot_prompt_comparison(comparison, video, run.classes),
         'The same detector with its prompts and with the prompts withheld. It was '
         'trained with prompts: this shows how much it relies on them.',

@@ -7,7 +7,7 @@ import os
 import os.path as osp
 from typing import Any, Sequence
 
-from matplotlib import cycler, rc_context
+from matplotlib import cycler, rc_context, rcParams
 from matplotlib.artist import Artist
 from matplotlib.figure import Figure
 
@@ -69,6 +69,24 @@ def figure_png(figure: Figure) -> bytes:
     buffer = io.BytesIO()
     with rc_context(_STYLE):
         figure.savefig(buffer, format='png')
+    return buffer.getvalue()
+
+
+def figure_jpeg(figure: Figure, max_side: int = 6000) -> bytes:
+    """A figure with photographs as the content of a JPEG file.
+
+    Args:
+        figure: The figure.
+        max_side: Its largest width and height in pixels; what would be larger gets a
+            lower resolution. Defaults to 6000.
+
+    Returns:
+        The content.
+    """
+    buffer = io.BytesIO()
+    with rc_context(_STYLE):
+        dpi = min(rcParams['savefig.dpi'], max_side / max(figure.get_size_inches()))
+        figure.savefig(buffer, format='jpeg', dpi=dpi, pil_kwargs=dict(quality=80))
     return buffer.getvalue()
 
 

@@ -25,7 +25,14 @@ _EXACT = {*_RATES, 'memory'}  # nothing to smooth
 # Entries of a log by whether they come from validation, and step.
 _Entries = Dict[Tuple[bool, int], dict]
 _LAST_STEP = 2**53  # further ones are no longer told apart by floats
-_UNITS = {'time': 'time (s / iteration)', 'memory': 'memory (MB)'}
+_UNITS = {
+    'time': 'time (s / iteration)',
+    'memory': 'memory (MB)',
+    'acc': 'accuracy of classes (%)',
+    'lr': 'learning rate',
+    'base_lr': 'learning rate of the optimizer',
+    'grad_norm': 'norm of the gradient',
+}
 
 
 class Curve(NamedTuple):
@@ -252,6 +259,16 @@ def smooth(values: np.ndarray, weight: float) -> np.ndarray:
     return result
 
 
+def _says_nothing_new(key: str, runs: Mapping[str, Mapping[str, Curve]]) -> bool:
+    if key != 'base_lr':
+        return False
+    rates = [(curves.get('lr'), curves.get('base_lr')) for curves in runs.values()]
+    return all(
+        lr is not None and base is not None and np.array_equal(lr.values, base.values)
+        for lr, base in rates
+    )
+
+
 @styled
 def plot_training_curves(
     runs: Mapping[str, Mapping[str, Curve]],
@@ -262,7 +279,8 @@ def plot_training_curves(
 
     Args:
         runs: Curves of every run, see :func:`load_curves`.
-        keys: Values to plot. Defaults to all.
+        keys: Values to plot. Defaults to all, without the optimizer's learning rate
+            where that is the first parameters', too.
         smoothing: See :func:`smooth`; curves of training are also shown faintly as they
             are. Learning rates, momentum, weight decay and memory stay exact. Defaults
             to 0.
@@ -277,7 +295,7 @@ def plot_training_curves(
     unknown = [key for key in keys or [] if key not in available]
     if unknown:
         raise ValueError(f'nothing is logged as {unknown}; there are {available}')
-    keys = keys or available
+    keys = keys or [key for key in available if not _says_nothing_new(key, runs)]
     num_columns = min(3, len(keys))
     num_rows = -(-len(keys) // num_columns)
     figure = Figure(figsize=(4.2 * num_columns, 2.7 * num_rows + 0.4))
@@ -300,6 +318,7 @@ def plot_training_curves(
         ax.set_title(_UNITS.get(key, key), fontsize=10)
         ax.xaxis.set_major_locator(MaxNLocator(5, integer=True, min_n_ticks=1))
         ax.ticklabel_format(axis='y', scilimits=(-3, 5))
+    figure.suptitle('Training')
     add_legend(
         figure,
         [Line2D([], [], color=colors[name]) for name in runs],

@@ -8,7 +8,14 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from ..evaluation import SavedRun, frame_scores
-from .frames import add_box_legend, draw_detections, frame_name, frame_sheet, load_frame
+from .frames import (
+    add_box_legend,
+    draw_detections,
+    frame_name,
+    frame_sheet,
+    load_frame,
+    score_title,
+)
 from .style import styled
 
 
@@ -79,5 +86,6 @@ def plot_worst_frames(
         ax.set_title(
             f'{frame_name(run.img_paths[i])}\nframe score {scores[i]:.2f}', fontsize=8
         )
-    add_box_legend(figure, score_thr)
+    title = f'Frames with the worst detections of {run.name}'
+    add_box_legend(figure, f'{title}\n{score_title(score_thr)}')
     return figure

@@ -102,6 +102,7 @@ WHOLE: dict[str, dict[str, str]] = {
     'report': dict(_RUNS, out='new/report.html', device='cpu'),
     'plot-logs': dict(logs='work', out='new/a.png'),
     'plot-pr': dict(_RUNS, out='new/a.png'),
+    'plot-confusion': dict(_RUNS, out='new/a.png'),
     'plot-motion-ap': dict(_RUNS, out='new/a.png'),
     'errors': _RUNS,
     'worst-frames': dict(_RUNS, out='new/a.png'),

@@ -60,6 +60,7 @@ def assert_same_tracks(
         torch.testing.assert_close(found.bboxes, sought.bboxes)
 
 
+@pytest.mark.slow
 def test_whole_video_as_in_a_test_run(
     data_root: Path, detector: VideoDetector, video_dir: Path
 ) -> None:

@@ -234,6 +234,7 @@ class Generated:
             yield frame
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize('online', [False, True])
 def test_bounded_memory(detector: VideoDetector, online: bool) -> None:
     video = Generated(40)
@@ -334,6 +335,7 @@ def test_bad_checkpoints_and_configs(data_root: Path, tmp_path: Path) -> None:
         VideoDetector(other, device='cpu')
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize('name', ['attention', 'selsa'])
 def test_amp_on_cpu(name: str, data_root: Path, video_dir: Path) -> None:
     cfg = make_config(data_root, **MODEL_OF[name])

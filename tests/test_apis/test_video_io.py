@@ -184,6 +184,7 @@ def test_stream(tmp_path: Path, server: str) -> None:
         assert_shows(list(video), list(range(40)))
 
 
+@pytest.mark.slow
 def test_stream_that_stalls(tmp_path: Path, server: str) -> None:
     """It is no stream that has ended."""
     write_video(tmp_path / 'video.avi', 40)

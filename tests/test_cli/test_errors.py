@@ -46,6 +46,7 @@ ARGUMENTS = {
     'report': 'CONFIG FILE',
     'plot-logs': 'FILE',
     'plot-pr': 'CONFIG FILE',
+    'plot-confusion': 'CONFIG FILE',
     'plot-motion-ap': 'CONFIG FILE',
     'errors': 'CONFIG FILE',
     'worst-frames': 'CONFIG FILE',

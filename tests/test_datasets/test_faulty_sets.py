@@ -70,6 +70,7 @@ def test_a_worker_names_the_file(tmp_path: Path) -> None:
         list(loader)
 
 
+@pytest.mark.slow
 def test_images_are_decoded_as_before(tmp_path: Path) -> None:
     root = write_tiny_vid(tmp_path, num_stills=1)
     sample = build_dataset(stpn_config(root), 'test')[0]

@@ -123,6 +123,7 @@ def run(
     return getattr(runner, what)()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize('classes', [('ant', 'cat'), ('cat', 'ant')])
 def test_any_order_in_the_file(data_root: Path, classes: tuple) -> None:
     metrics = run(make_config(data_root, classes, num_classes=2), 'test')
@@ -131,6 +132,7 @@ def test_any_order_in_the_file(data_root: Path, classes: tuple) -> None:
     assert by_class == dict(ant=1, cat=1)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize('indices', [[0, 1, 2], [3, 4, 5, 6]])
 def test_part_by_indices(data_root: Path, indices: list[int]) -> None:
     """One of the two videos, of 3 and 4 frames."""
@@ -142,6 +144,7 @@ def test_part_by_indices(data_root: Path, indices: list[int]) -> None:
     assert metrics['vid/num_images_in_file'] == 7
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize('what', ['train', 'val', 'test'])
 @pytest.mark.parametrize('stock', [True, False], ids=['stock runner', 'tools'])
 def test_classes_that_the_file_lacks(data_root: Path, what: str, stock: bool) -> None:
@@ -164,6 +167,7 @@ def test_head_of_another_size(data_root: Path, what: str, stock: bool) -> None:
     assert "['ant', 'cat']" in str(error.value)
 
 
+@pytest.mark.slow
 def test_checkpoint_of_classes_in_another_order(data_root: Path) -> None:
     cfg = make_config(data_root, ('ant', 'cat'), num_classes=2)
     state_dict = MODELS.build(cfg.model).state_dict()

@@ -61,6 +61,7 @@ def test_losses_after_resuming_are_bit_equal(
         assert num_lines == 21 if number != KILL else num_lines < 21 + 7
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize('loop', ['epoch', 'iter'])
 def test_two_processes(loop: str, forker: Forker, tmp_path: Path) -> None:
     """One of them gets the signal, both end after the same iteration."""
@@ -78,6 +79,7 @@ def test_two_processes(loop: str, forker: Forker, tmp_path: Path) -> None:
         assert losses(work_dir, rank) == losses(tmp_path / 'whole', rank)
 
 
+@pytest.mark.slow
 def test_another_number_of_processes_or_workers(forker: Forker, tmp_path: Path) -> None:
     stop = (stop_at(TERM, 9),)
     assert forker.train(tmp_path, hooks=stop) == [128 + TERM]
@@ -92,6 +94,7 @@ def output(work_dir: Path) -> str:
     return (work_dir / 'output.0').read_text()
 
 
+@pytest.mark.slow
 def test_without_a_seed_of_the_config(forker: Forker, tmp_path: Path) -> None:
     """The order of the data is that of the first start, not a new one."""
     stop = (stop_at(TERM, 9),)
@@ -103,6 +106,7 @@ def test_without_a_seed_of_the_config(forker: Forker, tmp_path: Path) -> None:
         assert len(set(images)) == len(images) == 14
 
 
+@pytest.mark.slow
 def test_a_signal_in_validation(forker: Forker, tmp_path: Path) -> None:
     """Training is on the disk by then, whatever the interval of checkpoints."""
     rare = {'randomness.seed': 1, 'default_hooks.checkpoint.interval': 2}
@@ -117,6 +121,7 @@ def test_a_signal_in_validation(forker: Forker, tmp_path: Path) -> None:
     assert names(work_dir) == ['epoch_2.pth', 'epoch_3.pth']
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize('where', ['before_train_iter', 'before_val_iter'])
 @pytest.mark.parametrize('number', [TERM, INT])
 def test_workers_leave_signals_to_the_process_that_trains(

@@ -42,6 +42,7 @@ def test_class_names_are_drawn_as_they_are(name: str, tmp_path: Path) -> None:
     assert (drawn != image).any()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     'files, names',
     [

@@ -60,6 +60,7 @@ def test_evidence(folder: Path) -> None:
     assert '<html' in (work / 'report.html').read_text()
 
 
+@pytest.mark.slow
 def test_quiet_console(folder: Path) -> None:
     said = (folder / 'said.txt').read_text()
     assert '\r' not in said
@@ -125,6 +126,7 @@ def test_sheet_has_each_deterioration() -> None:
     assert pictures.choose_frames([None, 'blur']) == [0, 1]
 
 
+@pytest.mark.slow
 def test_legend_covers_no_frame_and_no_title(folder: Path) -> None:
     marker = json.loads((folder / demo.DATA_ROOT / 'tiny_vid.json').read_text())
     video = next(name for name in marker['deterioration'] if name.startswith('val/'))

@@ -90,6 +90,7 @@ def complete(runs: dict[str, list[Run]], launch: FakeLaunch) -> list[str]:
     return running.complete(flat(runs), launch, 2, lambda: None)
 
 
+@pytest.mark.slow
 def test_same_data_and_schedule_for_all(tmp_path: Path) -> None:
     runs = plan(str(tmp_path), list(METHODS), [3])
     reference = runs['att'][0].cfg

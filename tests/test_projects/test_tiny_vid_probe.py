@@ -23,6 +23,7 @@ def make_videos(seed: int, sharp: int) -> tuple[Tensor, Tensor]:
     return feats, labels
 
 
+@pytest.mark.slow
 def test_tells_what_features_know() -> None:
     accuracies = [
         probe.probe(make_videos(0, sharp), make_videos(1, sharp), count)

@@ -48,6 +48,12 @@ def test_worst_frames(config: Path, results: Path) -> None:
     assert_picture('worst_frames.png')
 
 
+def test_confusion(config: Path, results: Path) -> None:
+    options = ('--iou-thr', 0.7, '--score-thr', 0.1)
+    run_tool('analysis/plot_confusion.py', config, results, *options)
+    assert_picture('confusion.png')
+
+
 def test_files_of_one_name_are_told_apart(
     config: Path, results: Path, capsys: pytest.CaptureFixture
 ) -> None:
@@ -142,6 +148,7 @@ def test_prompts(config: Path, checkpoint: Path, capsys: pytest.CaptureFixture) 
     assert 'Mean frame score: ' in capsys.readouterr().out
 
 
+@pytest.mark.slow
 def test_browse_dataset(config: Path, capsys: pytest.CaptureFixture) -> None:
     run_tool('analysis/browse_dataset.py', config, '--number', 3)
     # 2 videos of 4 frames, 2 stills

@@ -4,16 +4,20 @@ import json
 import os
 import sys
 from pathlib import Path
-from typing import Sequence
+from types import SimpleNamespace
+from typing import Any, Sequence
 
 import mmtrack
 import pytest
 import torch
 from mmengine.config import Config
+from mmengine.hooks import Hook
 from mmtrack.evaluation import BaseVideoMetric
 from mmtrack.registry import METRICS
 
+from stpn_plugin.builders import ConfigError
 from stpn_plugin.cli import train
+from stpn_plugin.cli.running import run_loop
 from stpn_plugin.engine import build_runner
 from stpn_plugin.evaluation import MetricError
 from tests.support.commands import ROOT, last_metrics, run_command, run_tool
@@ -294,3 +298,30 @@ def test_resume_refuses_a_checkpoint_without_training_state(
     torch.save(dict(state_dict=torch.load(checkpoint)['state_dict']), weights)
     with pytest.raises(ValueError, match='no training state'):
         run_tool('train.py', config, '--resume', weights)
+
+
+@pytest.mark.slow
+def test_a_model_that_cannot_do_a_step(config: Path) -> None:
+    wrong = 'model.detector.neck.in_channels=[1,2,3,4]'
+    told = r'stpn\.py: the first step of .* fails: RuntimeError: .* \(--debug shows'
+    with pytest.raises(ConfigError, match=told):
+        run_tool('train.py', config, '--cfg-options', wrong)
+
+
+def test_errors_of_later_steps_stay_what_they_are() -> None:
+    hooks: list[Hook] = []
+    runner: Any = SimpleNamespace(
+        cfg=SimpleNamespace(filename='c.py'), register_hook=hooks.append
+    )
+
+    def fail() -> None:
+        raise KeyError('of a layer')
+
+    def fail_later() -> None:
+        hooks[-1].after_train_iter(runner, 0)
+        fail()
+
+    with pytest.raises(ConfigError, match='first step .* KeyError: of a layer'):
+        run_loop(runner, fail)
+    with pytest.raises(KeyError, match='of a layer'):
+        run_loop(runner, fail_later)

@@ -18,9 +18,11 @@ from stpn_plugin.visualization import (
     plot_worst_frames,
 )
 from stpn_plugin.visualization.frames import (
-    FALSE_POSITIVE,
-    GROUND_TRUTH,
-    TRUE_POSITIVE,
+    FOUND,
+    MISSED,
+    RIGHT,
+    WRONG,
+    draw_boxes,
     draw_detections,
     load_frame,
 )
@@ -43,12 +45,42 @@ def test_detections_are_coloured_by_whether_they_are_right(images: list) -> None
     ax = Figure().subplots()
     draw_detections(ax, images[0], gt, det, ('cat', 'dog'), score_thr=0.3)
     assert boxes_of(ax) == [
-        (0, 0, 40, 40, GROUND_TRUTH),
-        (0, 0, 41, 40, FALSE_POSITIVE),
-        (0, 0, 40, 40, TRUE_POSITIVE),
+        (0, 0, 40, 40, FOUND),
+        (0, 0, 41, 40, WRONG),
+        (0, 0, 40, 40, RIGHT),
     ]
     assert [text.get_text() for text in ax.texts] == ['dog', 'cat: 60.0', 'dog: 70.0']
     assert np.array_equal(ax.images[0].get_array(), images[0])
+
+
+def test_missed_objects_have_a_colour_of_their_own(images: list) -> None:
+    gt = dict(bboxes=np.array([[0, 0, 40, 40.0], [50, 0, 90, 40]]), labels=[1, 1])
+    det = dict(
+        bboxes=np.array([[0, 0, 40, 40.0], [50, 0, 90, 40]]),
+        labels=np.array([1, 1]),
+        scores=np.array([0.7, 0.2]),  # the second one is not shown
+    )
+    ax = Figure().subplots()
+    draw_detections(ax, images[0], gt, det, ('cat', 'dog'), score_thr=0.3)
+    colors = [color for *_, color in boxes_of(ax)]
+    assert colors == [FOUND, MISSED, RIGHT]
+
+
+def test_labels_leave_small_objects_visible(images: list) -> None:
+    small = np.array([[40, 30, 46, 36.0], [90, 30, 95, 36], [40, 1, 46, 7]])
+    figure = Figure()
+    ax = figure.subplots()
+    ax.imshow(images[0])
+    draw_boxes(ax, small, ['a long name'] * 3, ['#009E73'] * 3)
+    draw_boxes(ax, small[:1], ['a long name'], ['#56B4E9'], dashed=True)
+    figure.canvas.draw()
+    places = [text.get_window_extent() for text in ax.texts]
+    frame = ax.get_window_extent()
+    for place, box in zip(places[:2] + places[3:], ax.patches[:2] + ax.patches[3:]):
+        assert not place.overlaps(box.get_window_extent().padded(-3))
+        assert frame.x0 <= place.x0 and place.x1 <= frame.x1
+    # At the border of the frame there is no room above.
+    assert places[2].y1 <= frame.y1 + 3
 
 
 def test_pick_worst() -> None:
@@ -67,10 +99,10 @@ def test_worst_frames(cfg: Config, results: Path) -> None:
     assert titles[0] == 'ILSVRC2015_val_00000001/000000\nframe score 0.00'
     assert titles[-1] == 'ILSVRC2015_val_00000000/000003\nframe score 0.87'
     assert boxes_of(figure.axes[-1]) == [
-        (20, 16, 52, 48, GROUND_TRUTH),
-        (20, 16, 52, 48, TRUE_POSITIVE),
+        (20, 16, 52, 48, FOUND),
+        (20, 16, 52, 48, RIGHT),
     ]
-    assert boxes_of(figure.axes[0])[1][-1] == FALSE_POSITIVE
+    assert boxes_of(figure.axes[0])[1][-1] == WRONG
 
 
 def test_worst_frames_without_files(cfg: Config, results: Path) -> None:

@@ -176,6 +176,7 @@ def pvt(cfg: Config) -> Config:
     return cfg
 
 
+@pytest.mark.slow
 def test_other_backbones_are_drawn_too(
     pvt: Config, results: Path, tmp_path: Path
 ) -> None:

@@ -4,19 +4,30 @@ import json
 import re
 import shutil
 import subprocess
+from datetime import datetime
 from pathlib import Path
 
+import cv2
+import numpy as np
 import pytest
 from matplotlib.figure import Figure
 from mmengine.config import Config
 
-from stpn_plugin.evaluation import load_saved_run
-from stpn_plugin.visualization import HtmlPage, write_report
+from stpn_plugin.evaluation import SavedRun, load_saved_run
+from stpn_plugin.visualization import (
+    HtmlPage,
+    class_aps,
+    plot_class_aps,
+    plot_confusion_matrix,
+    write_report,
+)
+from stpn_plugin.visualization.frames import frame_sheet
 
 TITLES = [
     'Accuracy by motion speed',
     'Precision and recall',
     'Kinds of errors',
+    'Confusion of classes',
     'Worst frames',
     'Training',
     'Prompts',
@@ -40,7 +51,13 @@ def report(
     path = tmp_path / 'new/report.html'
     runs = [load_saved_run(cfg, str(results), name) for name in ('<a>', 'b')]
     missing = write_report(
-        str(path), cfg, runs, [str(work_dir)], str(checkpoint), num_frames=2
+        str(path),
+        cfg,
+        runs,
+        [str(work_dir)],
+        str(checkpoint),
+        num_frames=2,
+        command='stpn report <b>',
     )
     assert missing == []
     return path
@@ -51,8 +68,8 @@ def test_complete(report: Path) -> None:
     content = report.read_text()
     assert re.findall('<h2>(.*?)</h2>', content) == TITLES
     assert 'Not included' not in content
-    assert content.count('<img ') == content.count('base64,') == 9
-    assert not re.search(r'(src|href)="(?!data:image/png;base64,|#)', content)
+    assert content.count('<img ') == content.count('base64,') == 10
+    assert not re.search(r'(src|href)="(?!data:image/(png|jpeg);base64,|#)', content)
     assert '<a>' not in content.replace('<a href', '') and '&lt;a&gt;' in content
     rows = [re.findall('<t[dh].*?>(.*?)</t[dh]>', row) for row in content.split('<tr>')]
     assert ['&lt;a&gt;', '0.5', '50.0', '50.0', '100.0', '–'] in rows
@@ -86,7 +103,7 @@ def test_in_a_browser(report: Path, tmp_path: Path) -> None:
         timeout=120,
     )
     found = json.loads(re.search('<body>(.*?)</body>', done.stdout, re.S).group(1))
-    assert found == dict(images=9, shown=9, overflow=0, broken=0, requests=0)
+    assert found == dict(images=10, shown=10, overflow=0, broken=0, requests=0)
 
 
 def test_missing_parts_are_named(cfg: Config, results: Path, tmp_path: Path) -> None:
@@ -104,8 +121,65 @@ def test_missing_parts_are_named(cfg: Config, results: Path, tmp_path: Path) -> 
     ]
 
 
+def test_many_classes_can_be_read(cfg: Config, tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    classes = tuple(f'class {i}' for i in range(100))
+    gts = [
+        dict(
+            bboxes=np.array([[0, 0, 40, 40.0]]),
+            labels=np.array([i % 100]),
+            motion_ious=np.array([0.8]),
+        )
+        for i in range(300)
+    ]
+    dets = [
+        dict(
+            gt,
+            labels=gt['labels'] if rng.random() < 0.7 else rng.integers(0, 100, 1),
+            scores=rng.random(1),
+        )
+        for gt in gts
+    ]
+    run = SavedRun('run', classes, gts, dets, [None] * len(gts))
+    figures = {
+        'aps': plot_class_aps({'run': class_aps(run)}),
+        'confusion': plot_confusion_matrix(run),
+    }
+    for name, figure in figures.items():
+        figure.savefig(tmp_path / f'{name}.png')  # lays it out
+        labels = [t for t in figure.axes[0].get_yticklabels() if t.get_text()]
+        assert len(labels) >= 100
+        places = sorted(t.get_window_extent().y0 for t in labels)
+        height = labels[0].get_window_extent().height
+        assert min(np.diff(places)) >= 0.75 * height, f'{name}: names overlap'
+    write_report(str(tmp_path / 'report.html'), cfg, [run])
+    content = (tmp_path / 'report.html').read_text()
+    assert 'for the 7 classes of highest AP, and the 7 of lowest,' in content
+    assert len(content) < 3e6
+
+
+def test_forty_frames_take_less_than_3_mb() -> None:
+    rng = np.random.default_rng(0)
+    figure, axes = frame_sheet(20, 2, (360, 640), width=4)
+    for ax in axes.flat:
+        noise = rng.integers(0, 255, (45, 80, 3), np.uint8)
+        ax.imshow(cv2.resize(noise, (640, 360), interpolation=cv2.INTER_CUBIC))
+    page = HtmlPage('title', {})
+    page.section('frames')
+    page.frames(figure, 'caption')
+    assert 1e5 < len(page.render()) < 3e6
+
+
+def test_facts(report: Path) -> None:
+    facts = dict(re.findall('<dt>(.*?)</dt><dd>(.*?)</dd>', report.read_text()))
+    assert list(facts) == ['date', 'config', 'checkpoint', 'command', 'data']
+    assert facts['date'].startswith(f'{datetime.now():%Y-%m}')
+    assert facts['command'] == 'stpn report &lt;b&gt;'
+    assert facts['checkpoint'].endswith('untrained.pth')
+
+
 def test_page_escapes() -> None:
-    page = HtmlPage('a < b', '"&"')
+    page = HtmlPage('a < b', {'&': '"&"'})
     page.section('One & two')
     page.table([['name', 'value'], ['<i>', 1.5], ['j', '–']])
     page.text('<script>')
@@ -113,6 +187,6 @@ def test_page_escapes() -> None:
     page.figure(Figure(), '">')
     content = page.render()
     assert '<script>' not in content and 'alt="&#34;&gt;"' in content
-    assert '<h1>a &lt; b</h1>' in content and '&#34;&amp;&#34;' in content
+    assert '<h1>a &lt; b</h1>' in content and '<dt>&amp;</dt><dd>&#34;&amp;&#34;</dd>' in content
     assert '<td>&lt;i&gt;</td><td class="number">1.5</td>' in content
     assert '<a href="#one-two">One &amp; two</a>' in content

@@ -214,6 +214,7 @@ def test_without_config(tmp_path: Path, weights: State, capsys) -> None:
     assert written['meta']['dataset_meta']['CLASSES'] == VID
 
 
+@pytest.mark.slow
 def test_classes_of_the_source(tmp_path: Path) -> None:
     cfg = tiny_config(num_classes=2)
     cfg.dump(str(tmp_path / 'config.py'))
@@ -348,6 +349,7 @@ def test_timm_itself() -> None:
     torch.testing.assert_close(features, wanted, rtol=1e-4, atol=1e-4)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     'base',
     [

@@ -1,5 +1,6 @@
 """Functions of arrays that need no runner."""
 
+from .confusion_matrix import confusion_matrix
 from .detection_matching import DetectionMatching
 from .error_breakdown import ERROR_TYPES, ErrorBreakdown, error_breakdown
 from .frame_scores import frame_scores
@@ -12,6 +13,7 @@ __all__ = [
     'ErrorBreakdown',
     'MOTION_RANGES',
     'VIDMotionEvaluator',
+    'confusion_matrix',
     'error_breakdown',
     'frame_scores',
     'load_motion_iou_mat',

@@ -242,10 +242,10 @@ optim_wrapper = dict(
 param_scheduler = [
     dict(begin=0, by_epoch=False, end=50, start_factor=0.1, type='LinearLR'),
     dict(
-        T_max=250,
+        T_max=200,
         begin=50,
         by_epoch=False,
-        end=300,
+        end=250,
         eta_min=1e-05,
         type='CosineAnnealingLR'),
 ]
@@ -297,11 +297,11 @@ test_evaluator = [
         ann_file='data/tiny_vid/annotations/imagenet_vid_val.json',
         type='VIDMotionMetric'),
 ]
-train_cfg = dict(max_iters=300, type='IterBasedTrainLoop', val_interval=300)
+train_cfg = dict(max_iters=250, type='IterBasedTrainLoop', val_interval=250)
 train_dataloader = dict(
     batch_sampler=dict(
         _scope_='mmtrack', type='mmdet.AspectRatioBatchSampler'),
-    batch_size=16,
+    batch_size=8,
     dataset=dict(
         _scope_='mmtrack',
         datasets=[

@@ -273,6 +273,7 @@ def test_compiled_backbone_keeps_support_features(case: Case) -> None:
         assert torch.equal(compiled[place], value)
 
 
+@pytest.mark.slow
 def test_fake_tensors_leave_nothing_behind(case: Case) -> None:
     from torch._subclasses.fake_tensor import FakeTensorMode
 

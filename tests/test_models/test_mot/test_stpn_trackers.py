@@ -58,6 +58,7 @@ def test_qdtrack_tracks() -> None:
     assert len(set(ids[-1].tolist())) == len(ids[-1])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     'type, parts',
     [('STPNByteTrack', tiny_models.BYTE), ('STPNDeepSORT', tiny_models.SORT)],
@@ -115,6 +116,7 @@ def test_qdtrack_trains_with_support_frames_apart() -> None:
     assert not torch.equal(first, model.loss(other, samples)['loss_cls'])
 
 
+@pytest.mark.slow
 def test_online() -> None:
     model = build(
         'STPNByteTrack',

@@ -44,6 +44,7 @@ def run_frame(model, frame_id, video_id=1, refs=None, seed=0, video_length=3):
         return model.eval().predict(inputs, samples)[0].pred_det_instances
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize('base', DETECTORS)
 def test_any_detector_trains_and_detects(base: str) -> None:
     model = build(base)

@@ -21,6 +21,7 @@ def samples(num_refs: int, **kwargs):
     return tiny_models.samples(num_refs=num_refs, **kwargs)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize('extra_frames', [True, False])
 @pytest.mark.parametrize('roi_align', ['SingleRoIExtractor', 'TemporalRoIAlign'])
 def test_trains_and_detects(extra_frames: bool, roi_align: str) -> None:

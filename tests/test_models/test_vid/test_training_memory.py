@@ -57,6 +57,7 @@ def test_support_frames_keep_no_activations() -> None:
     assert kept[1] - kept[0] < 4 * tokens * (tiny_models.CHANNELS[-1] + 200)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize('num_refs', [2, 14])
 def test_checkpointing_by_config_gives_the_same_gradients(num_refs: int) -> None:
     found = []

@@ -145,6 +145,7 @@ def test_installed_modules_are_these(project):
         ), f'{installed} is out of date: make setup'
 
 
+@pytest.mark.slow
 def test_wheel_holds_what_is_needed(project, tmp_path):
     source = tmp_path / 'source'
     shutil.copytree(project, source)

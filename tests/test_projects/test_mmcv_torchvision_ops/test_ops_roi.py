@@ -106,6 +106,7 @@ def test_roi_align_against_loops(device, scale, ratio, mode, aligned):
     torch.testing.assert_close(output.cpu(), expected.float(), rtol=1e-4, atol=1e-5)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize('aligned', [True, False])
 @pytest.mark.parametrize('mode', ['avg', 'max'])
 @pytest.mark.parametrize('ratio', [0, 2])
