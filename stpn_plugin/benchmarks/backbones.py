@@ -125,14 +125,14 @@ def tables(settings: Settings) -> list[Table]:
             case = Case(size=size, batch=batch, dtype=dtype)
             found.append(
                 measure(
-                    case, [PUBLISHED, 'ours', prompted], settings.repeats(5), settings
+                    case, [PUBLISHED, 'ours', prompted], settings.repeats(9), settings
                 )
             )
     for dtype in settings.dtypes:
         case = Case(train=True, size=size, dtype=dtype)
         found.append(
-            measure(case, [PUBLISHED, prompted], settings.repeats(3), settings)
+            measure(case, [PUBLISHED, prompted], settings.repeats(5), settings)
         )
     case = Case(kind='pvt', size=size)
-    found.append(measure(case, ['ours', prompted], settings.repeats(3), settings))
+    found.append(measure(case, ['ours', prompted], settings.repeats(5), settings))
     return found

@@ -187,6 +187,9 @@ def test_page_escapes() -> None:
     page.figure(Figure(), '">')
     content = page.render()
     assert '<script>' not in content and 'alt="&#34;&gt;"' in content
-    assert '<h1>a &lt; b</h1>' in content and '<dt>&amp;</dt><dd>&#34;&amp;&#34;</dd>' in content
+    assert (
+        '<h1>a &lt; b</h1>' in content
+        and '<dt>&amp;</dt><dd>&#34;&amp;&#34;</dd>' in content
+    )
     assert '<td>&lt;i&gt;</td><td class="number">1.5</td>' in content
     assert '<a href="#one-two">One &amp; two</a>' in content

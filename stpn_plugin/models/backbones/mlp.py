@@ -35,14 +35,16 @@ class TokenMLP(nn.Module):
 
     def forward(self, tokens: Tensor) -> Tensor:
         """Tokens (B, L, C) in, the same shape out."""
+        return self.dropout_layer(self.mix(tokens))
+
+    def mix(self, tokens: Tensor) -> Tensor:
+        """The same without stochastic depth."""
         if trains_in_pieces(tokens) and not is_autocast(tokens) and self._is_plain():
             first, second = self.layers[0][0], self.layers[1]
-            out = _TrainedMLP.apply(
+            return _TrainedMLP.apply(
                 tokens, first.weight, first.bias, second.weight, second.bias
             )
-        else:
-            out = self.layers(tokens)
-        return self.dropout_layer(out)
+        return self.layers(tokens)
 
     def _is_plain(self) -> bool:
         """Whether it is linear, GELU, linear, and drops nothing."""

@@ -66,6 +66,31 @@ def border_kinds(rows: int, columns: int, device: torch.device) -> Tensor:
     return (2 * last_row.long()[:, None] + last_column.long()).flatten()
 
 
+def shifted_bands(
+    start: int, stop: int, shift: int, padded: int, length: int
+) -> list[tuple[slice, slice]]:
+    """Where a part of a padded, shifted axis comes from.
+
+    Args:
+        start: Where the part begins.
+        stop: Where it ends.
+        shift: How far the axis was shifted; what left it came back at the end.
+        padded: Length of the axis.
+        length: Length without the padding at its end.
+
+    Returns:
+        Places on the axis before it was padded and shifted, and places in the part, of
+        each of at most two bands.
+    """
+    bands = []
+    for offset in (shift, shift - padded):
+        low, high = max(start + offset, 0), min(stop + offset, length)
+        if low < high:
+            places = slice(low - offset - start, high - offset - start)
+            bands.append((slice(low, high), places))
+    return bands
+
+
 def window_partition(x: Tensor, grid: tuple[int, int], window_size: int) -> Tensor:
     """Cut maps (B, H, W, C) into a grid of windows (B, nW, window_size ** 2, C)."""
     rows, columns = grid
@@ -209,10 +234,15 @@ class PromptedShiftWindowMSA(nn.Module):
         prompts = laid_out(tokens[:, :num_prompts]) if num_prompts else None
         maps = laid_out(tokens[:, num_prompts:]).unflatten(1, hw_shape)
         size = self.window_size
-        # Exported graphs divide negative numbers otherwise.
-        grid = ((h + size - 1) // size, (w + size - 1) // size)
+        grid = self._grid(hw_shape)
         maps = F.pad(maps, (0, 0, 0, grid[1] * size - w, 0, grid[0] * size - h))
         return prompts, maps, grid
+
+    def _grid(self, hw_shape: tuple[int, int]) -> tuple[int, int]:
+        """Number of rows and columns of windows."""
+        (h, w), size = hw_shape, self.window_size
+        # Exported graphs divide negative numbers otherwise.
+        return (h + size - 1) // size, (w + size - 1) // size
 
     def windows(self, maps: Tensor, grid: tuple[int, int]) -> Tensor:
         """Cut padded maps (B, H', W', C) into shifted windows (B, nW, N, C)."""
@@ -259,51 +289,84 @@ class PromptedShiftWindowMSA(nn.Module):
         shared = None if prompts is None else self.w_msa.qkv(prompts)
         num_prompts = 0 if prompts is None else prompts.shape[1]
         bias, kinds = self.biases(num_prompts, grid)
-
-        width = self.window_size * maps.shape[2] * 3 * maps.shape[3]
-        parts = pieces(maps, grid[0], maps.shape[0] * width)
-        if len(parts) == 1:
-            mean, windows = self.w_msa(shared, self.windows(maps, grid), bias, kinds)
-            maps = self.maps(windows, grid, hw_shape)
-        else:
-            mean, maps = self._attend_by_rows(shared, maps, grid, bias, kinds, parts)
-            maps = maps[:, : hw_shape[0], : hw_shape[1]]
-        patches = maps.flatten(1, 2)
+        mean, windows = self.w_msa(shared, self.windows(maps, grid), bias, kinds)
+        patches = self.maps(windows, grid, hw_shape).flatten(1, 2)
         if prompts is not None:
             patches = torch.cat((self.w_msa.project(mean), patches), dim=1)
         return self.drop(patches)
 
-    def _attend_by_rows(
+    def rows_of_windows(
+        self, tokens: Tensor, hw_shape: tuple[int, int]
+    ) -> list[tuple[int, int]]:
+        """Rows of windows to take at a time in inference: first, and last plus one."""
+        rows, columns = self._grid(hw_shape)
+        width = self.window_size**2 * columns * 3 * tokens.shape[0] * tokens.shape[2]
+        return [
+            (part.start or 0, rows if part.stop is None else min(part.stop, rows))
+            for part in pieces(tokens, rows, width)
+        ]
+
+    def add_by_rows(
         self,
-        shared: Tensor | None,
-        maps: Tensor,
-        grid: tuple[int, int],
-        bias: Tensor,
-        kinds: Tensor | None,
-        parts: Sequence[slice],
-    ) -> tuple[Tensor | None, Tensor]:
-        """Attend in a few rows of windows at a time.
+        tokens: Tensor,
+        norm: nn.Module,
+        hw_shape: tuple[int, int],
+        parts: Sequence[tuple[int, int]],
+    ) -> Tensor:
+        """Attend behind a norm, beside a residual path, in inference.
+
+        All that happens to a row of windows, from the norm to the residual sum, is done
+        before the next, so that only tokens go through the memory.
+
+        Args:
+            tokens: (B, P + H * W, C).
+            norm: Acts on each token alone.
+            hw_shape: (H, W) of the patches.
+            parts: See :meth:`rows_of_windows`.
 
         Returns:
-            What prompts become, before the output projection, and padded maps.
+            ``tokens + self(norm(tokens), hw_shape)``, (B, P + H * W, C).
         """
-        size, shift, (rows, columns) = self.window_size, self.shift_size, grid
-        outs = torch.empty_like(maps)
+        (h, w), size = hw_shape, self.window_size
+        rows, columns = grid = self._grid(hw_shape)
+        num_prompts = tokens.shape[1] - h * w
+        out = torch.empty_like(tokens)
+        maps = tokens[:, num_prompts:].unflatten(1, hw_shape)
+        sums = out[:, num_prompts:].unflatten(1, hw_shape)
+        # One number for each image: stochastic depth drops the whole path, or nothing.
+        share = self.drop(tokens.new_ones(len(tokens), 1, 1, 1))
+        shared = None
+        if num_prompts:
+            shared = self.w_msa.qkv(norm(tokens[:, :num_prompts]))
+        bias, kinds = self.biases(num_prompts, grid)
+        across = shifted_bands(0, columns * size, self.shift_size, columns * size, w)
         total = None
-        for part in parts:
-            first, last = part.start, min(part.stop, rows)
-            lines = torch.arange(first * size, last * size, device=maps.device)
-            lines = (lines + shift) % maps.shape[1]
-            slab = maps.index_select(1, lines).roll(-shift, dims=2)
+        for first, last in parts:
+            lines = (first * size, last * size)
+            down = shifted_bands(*lines, self.shift_size, rows * size, h)
+            slab = tokens.new_zeros(
+                len(tokens), lines[1] - lines[0], columns * size, tokens.shape[2]
+            )
+            for y, to_y in down:
+                normed = norm(maps[:, y])
+                for x, to_x in across:
+                    slab[:, to_y, to_x] = normed[:, :, x]
             windows = window_partition(slab, (last - first, columns), size)
             kind = None if kinds is None else kinds[first * columns : last * columns]
             mean, windows = self.w_msa(shared, windows, bias, kind)
             slab = window_reverse(windows, (last - first, columns), size)
-            outs.index_copy_(1, lines, slab.roll(shift, dims=2))
+            if self.drop.training:
+                slab = slab * share
+            for y, to_y in down:
+                for x, to_x in across:
+                    sums[:, y, x] = maps[:, y, x] + slab[:, to_y, to_x]
             if mean is not None:
-                share = mean * ((last - first) / rows)
-                total = share if total is None else total + share
-        return total, outs
+                mean = mean * ((last - first) / rows)
+                total = mean if total is None else total + mean
+        if total is not None:
+            added = self.w_msa.project(total) * share[:, 0]
+            out[:, :num_prompts] = tokens[:, :num_prompts] + added
+        return out
 
     def patch_attention(
         self, tokens: Tensor, hw_shape: tuple[int, int]
@@ -340,13 +403,19 @@ class PromptedSwinBlock(PromptedBlock):
 
     def attend_and_mix(self, tokens: Tensor, hw_shape: tuple[int, int]) -> Tensor:
         """Attend, then mix channels, each beside a residual path."""
-        tokens = self.attn(self.norm1(tokens), hw_shape) + tokens
+        rows = self.attn.rows_of_windows(tokens, hw_shape)
+        if len(rows) == 1:
+            tokens = self.attn(self.norm1(tokens), hw_shape) + tokens
+        else:
+            tokens = self.attn.add_by_rows(tokens, self.norm1, hw_shape, rows)
         width = tokens.shape[0] * self.ffn.hidden_dims
         parts = pieces(tokens, tokens.shape[1], width)
         if len(parts) == 1:
             return tokens + self.ffn(self.norm2(tokens))
+        share = self.ffn.dropout_layer(tokens.new_ones(len(tokens), 1, 1))
         for part in parts:
-            tokens[:, part] += self.ffn(self.norm2(tokens[:, part]))
+            mixed = self.ffn.mix(self.norm2(tokens[:, part]))
+            tokens[:, part] += mixed * share if self.training else mixed
         return tokens
 
 

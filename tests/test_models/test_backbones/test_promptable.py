@@ -124,11 +124,15 @@ def test_fused_attention_has_the_same_gradients(case: Case) -> None:
         assert (a - b).abs().max() <= 1e-3 * b.abs().max() + 1e-6
 
 
-def test_large_maps_are_as_with_gradients(case: Case) -> None:
-    """Inference works in pieces, training does not."""
-    backbone = build(case)
-    img, prompts = torch.randn(1, 3, 500, 701), torch.randn(5, case.channels[0])
+@pytest.mark.parametrize('drop_path_rate', [0.0, 0.5])
+def test_large_maps_are_as_with_gradients(case: Case, drop_path_rate: float) -> None:
+    """Inference works in pieces, training does not; the same paths are dropped."""
+    backbone = build(case, drop_path_rate=drop_path_rate)
+    backbone.train(drop_path_rate > 0)
+    img, prompts = torch.randn(2, 3, 350, 501), torch.randn(5, case.channels[0])
+    torch.manual_seed(3)
     expected = [out.detach() for out in backbone(img, prompts)]
+    torch.manual_seed(3)
     with torch.no_grad():
         assert_same(backbone(img, prompts), expected)
 
