@@ -26,6 +26,7 @@ from stpn_plugin.utils import read_json
 from stpn_plugin.weights import publish_folder
 
 CLIP = 'ILSVRC2015_val_00000000'
+CLIP_SCALE = 5.0
 DESCRIPTION = (
     'A small model to try the package with. It was trained on drawn videos '
     '(`projects/tiny_vid`): the classes have names of ImageNet VID, and the objects '
@@ -117,7 +118,10 @@ def write_clip(folder: str, frames: str) -> None:
     """
     with VideoWriter(f'{folder}/clip.mp4', fps=5) as writer:
         for path in open_video(frames):
-            writer.write(mmcv.imread(path), TrackDataSample())
+            # Large enough for labels; the model's pipeline makes it small again.
+            writer.write(
+                mmcv.imrescale(mmcv.imread(path), CLIP_SCALE), TrackDataSample()
+            )
 
 
 if __name__ == '__main__':

@@ -16,7 +16,7 @@ import re
 import signal
 import threading
 from types import TracebackType
-from typing import Iterator, Sequence
+from typing import Any, Iterator, Sequence
 
 import cv2
 import mmcv
@@ -460,7 +460,40 @@ def _interrupts_waiting() -> Iterator[None]:
         handler(*received[0])
 
 
-class DetectionDrawer(DetLocalVisualizer):
+class _LabelsBeside:
+    """Writes labels above boxes, not over the objects in them, where there is room.
+
+    A mix-in of visualizers, which ask for labels inside, at the upper left.
+    """
+
+    line_width: float
+    width: int
+    height: int
+
+    def draw_texts(
+        self, texts: Any, positions: Any, font_sizes: Any = 13, **look: Any
+    ) -> Any:
+        """Draw one label; arguments as for mmengine's visualizer."""
+        x, y = (float(place) for place in positions)
+        lines = str(texts).split('\n')
+        size = (
+            font_sizes * 100 / 72
+        )  # pixels; mmengine gives points, at 100 dots an inch
+        above = y - 2 * self.line_width
+        if above >= 1.3 * size * len(lines):
+            y, look['vertical_alignments'] = above, 'bottom'
+        # A letter is about 0.6 times as wide as high.
+        x = max(0.0, min(x, self.width - 0.6 * size * max(map(len, lines))))
+        return super().draw_texts(  # type: ignore[misc]
+            texts, np.array([x, y]), font_sizes, **look
+        )
+
+
+class _TrackDrawer(_LabelsBeside, TrackLocalVisualizer):
+    """Draws tracks."""
+
+
+class DetectionDrawer(_LabelsBeside, DetLocalVisualizer):
     """Draws detections into frames; tracks each in a colour of its own.
 
     Args:
@@ -471,7 +504,7 @@ class DetectionDrawer(DetLocalVisualizer):
     def __init__(self, classes: Sequence[str], name: str = 'detections') -> None:
         super().__init__(name)
         self.dataset_meta = dict(CLASSES=classes)
-        self._tracks = TrackLocalVisualizer(f'{name} of tracks')
+        self._tracks = _TrackDrawer(f'{name} of tracks')
         self._tracks.dataset_meta = self.dataset_meta
 
     def draw(self, image: np.ndarray, result: TrackDataSample) -> np.ndarray:

@@ -66,7 +66,7 @@ def loop_table(scene: Scene, dtype: str, repeats: int, settings: Settings) -> Ta
     }
     runs = {name: make(config, batch=n) for name, (config, n) in sides.items()}
     with torch.no_grad():
-        costs = take_turns(runs, repeats, settings.device, warm=scene.small)
+        costs = take_turns(runs, repeats, settings.device)
     counts = {name: batch for name, (_, batch) in sides.items()}
     rows = comparison(costs, [SINGLE_NAME], settings, counts, unit='frame')
     return Table(
@@ -111,7 +111,7 @@ def tables(settings: Settings) -> list[Table]:
     for dtype in settings.dtypes:
         found.append(loop_table(SMALL, dtype, settings.repeats(9), settings))
         if not settings.quick:
-            found.append(loop_table(LARGE, dtype, 3, settings))
+            found.append(loop_table(LARGE, dtype, 5, settings))
     if settings.quick:
         return [*found, support_table(SMALL, 4, settings)]
     return [*found, support_table(LARGE, 28, settings)]
