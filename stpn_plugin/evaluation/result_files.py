@@ -121,6 +121,8 @@ def check_results(results: Sequence[dict], path: str) -> None:
         name = f'{path}: prediction {index}'
         if not any(str(key).startswith('pred_') for key in result):
             raise ValueError(f'{name} has no pred_det_instances')
+        if 'img_id' not in result:
+            raise ValueError(f'{name} has no img_id')
         _check_detections(result.get('pred_det_instances'), name)
 
 

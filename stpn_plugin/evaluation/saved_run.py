@@ -11,7 +11,7 @@ from mmtrack.registry import METRICS
 from ..builders import dataset_meta, entry, scope_of
 from ..utils import classes_in
 from .evaluator_configs import as_list, select_evaluators
-from .result_files import load_results
+from .result_files import check_results, load_results
 
 
 class SavedRun(NamedTuple):
@@ -59,6 +59,7 @@ def load_saved_run(cfg: Config, results_file: str, name: str | None = None) -> S
     metric.dataset_meta = metainfo
 
     predictions = load_results(results_file)
+    check_results(predictions, results_file)
     try:
         metric.process({}, predictions)
         path_of = {p['img_id']: p.get('img_path') for p in predictions}

@@ -64,13 +64,14 @@ def plot_support_attention(
     Returns:
         A column for every frame. Under the frames a row for the mean of the prompts,
         titled with each frame's part of all attention, and one for every prompt. Values
-        are relative to equal attention everywhere, which is 1; the colours reach from
-        no attention to somewhat more than the highest.
+        are relative to equal attention everywhere, which is 1; the colours span what
+        occurs, to the next round number.
     """
     num_prompts, num_frames = weights.shape[:2]
     heat = weights * weights[0].size
     heat = np.concatenate([heat.mean(axis=0, keepdims=True), heat])
-    norm = TwoSlopeNorm(1, 0, _round_up(max(heat.max(), 1.1)))
+    spread = _round_up(max(abs(heat - 1).max(), 0.1))
+    norm = TwoSlopeNorm(1, max(0, 1 - spread), 1 + spread)
     figure, axes = frame_sheet(
         num_prompts + 2,
         num_frames,

@@ -285,6 +285,26 @@ def test_drawing() -> None:
     )
 
 
+@pytest.mark.parametrize('tracked', [False, True])
+def test_labels_are_beside_the_objects(tracked: bool) -> None:
+    image = np.full((200, 300, 3), 200, np.uint8)
+    found = InstanceData(
+        bboxes=torch.tensor([[100.0, 120, 140, 160], [280, 100, 295, 130]]),
+        labels=torch.tensor([0, 1]),
+        scores=torch.tensor([0.9, 0.8]),
+    )
+    sample = TrackDataSample()
+    if tracked:
+        found.instances_id = torch.tensor([1, 2])
+        sample.pred_track_instances = found
+    else:
+        sample.pred_det_instances = found
+    changed = (DetectionDrawer(CLASSES).draw(image, sample) != image).any(axis=2)
+    assert not changed[124:157, 104:137].any()  # inside of the box
+    assert changed[100:117, 100:140].mean() > 0.5
+    assert changed[75:97, 270:299].any()  # within the picture
+
+
 @pytest.mark.parametrize('name', ['$5 \\frac{$', '$x^$', '100 %'])
 def test_drawing_a_class_with_an_odd_name(name: str) -> None:
     with warnings.catch_warnings():

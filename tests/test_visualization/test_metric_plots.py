@@ -143,5 +143,5 @@ def test_saved_run_of_other_data(cfg: Config, tmp_path: Path) -> None:
     import mmengine
 
     mmengine.dump([dict(scores=1)], str(tmp_path / 'a.pkl'))
-    with pytest.raises(ValueError, match=r'a\.pkl has no .pred_det_instances'):
+    with pytest.raises(ValueError, match=r'a\.pkl: prediction 0 has no pred_det_inst'):
         load_saved_run(cfg, str(tmp_path / 'a.pkl'))
