@@ -53,8 +53,8 @@ def measure(name: str, config: str, scene: Scene, settings: Settings) -> Table:
         f"Exported to ONNX, after a video's first frame, {name}, {scene.name}; "
         f'medians of {repeats}',
         comparison(costs, [f'{name}{EAGER}'], settings, unit='frame'),
-        'No boxes are left of random weights. onnxruntime keeps the memory of its first '
-        'run, so there is none to be seen beyond it.',
+        'No boxes are left of random weights. onnxruntime keeps the memory of its '
+        'first run, so there is none to be seen beyond it.',
     )
 
 

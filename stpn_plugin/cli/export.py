@@ -6,6 +6,7 @@ import os.path as osp
 from dataclasses import dataclass
 
 from ..deploy import export_model
+from ..utils import check_writable
 from .command import Command, argument, flag, option
 from .configs import ConfigOptions
 
@@ -40,6 +41,8 @@ def run(options: Options) -> None:
         ValueError: The checkpoint does not fit.
     """
     cfg = options.read_config()
+    if not osp.lexists(options.out):
+        check_writable(options.out)  # before the long work
     names = export_model(
         cfg, options.checkpoint, options.out, options.format, options.maps
     )

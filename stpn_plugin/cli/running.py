@@ -24,7 +24,7 @@ from .configs import ConfigOptions
 
 _ERRORS_OF_LAYERS = (
     *(RuntimeError, TypeError, KeyError, IndexError),
-    *(AttributeError, AssertionError),
+    *(AttributeError, NameError, AssertionError),
 )
 #: How long processes wait for each other, unless the config says it.
 TIMEOUT_SECONDS = 1800
