@@ -18,6 +18,12 @@ STPN = ROOT / 'configs/vid/stpn/stpn_faster-rcnn_swin-t_fpn_8xb1-9e_imagenetvid.
 CUSTOM = ROOT / 'configs/vid/stpn/stpn_faster-rcnn_swin-t_fpn_8xb1-9e_custom.py'
 
 
+@pytest.fixture(autouse=True)
+def in_tmp_path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Work dirs are tried there."""
+    monkeypatch.chdir(tmp_path)
+
+
 def train(config: Path, *options: str) -> Config:
     """The config that ``tools/train.py`` makes."""
     return prepare_cfg(main.parse([str(config), '--cfg-options', *options]))
