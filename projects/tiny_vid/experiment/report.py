@@ -110,6 +110,7 @@ def plot(summary: dict[str, dict[str, Any]]) -> Figure:
                 yerr=[entry['std'][key] or 0 for key in keys],
                 error_kw=dict(elinewidth=1, capsize=2, ecolor='#444444'),
                 color=PALETTE[i % len(PALETTE)],
+                hatch='//' * (i // len(PALETTE)),
                 label=entry['title'],
             )
             ax.bar_label(bars, [f'{m:.0f}' for m in means], padding=2, fontsize=7)
