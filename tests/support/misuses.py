@@ -742,8 +742,6 @@ def _has_meaning(misuse: Misuse) -> bool:
         return True  # a sampler that evens out processes repeats images
     if len(words) > 1 and (command, words[-1]) in WITH_MEANING:
         return True
-    if command == 'report' and 'wrong/ragged.pkl' in words:
-        return True  # it says which part is missing
     if command == 'worst-frames' and 'wrong/swapped_boxes.pkl' in words:
         return True  # boxes without an area hit nothing
     if command == 'plot-pr' and words[-2:] == ('r.npz', 'r.pkl'):

@@ -120,7 +120,10 @@ def test_names_of_classes(tmp_path: Path) -> None:
         ({}, []),
         (dict(detections=False), []),
         (dict(objects=False), ['Precision and recall']),
-        (dict(objects=False, detections=False), ['Precision and recall']),
+        (
+            dict(objects=False, detections=False),
+            ['Precision and recall', 'Confusion of classes'],
+        ),
         (dict(classes=('only one',)), []),
         (dict(classes=tuple(f'class {i}' for i in range(100))), []),
     ],
