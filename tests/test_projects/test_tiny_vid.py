@@ -282,8 +282,11 @@ def test_demo_runs_only_what_exists(full: bool) -> None:
     for stage in demo.stages('work_dirs/x', full):
         if stage.command[0] == '-m':
             assert importlib.util.find_spec(stage.command[1]) is not None
-        programs = [part for part in stage.command if re.match('(tools|proj).*py$', part)]
-        assert programs
+        else:
+            assert stage.command[0].endswith('.py')
+        programs = [
+            part for part in stage.command if re.match('(tools|proj).*py$', part)
+        ]
         assert all((Path(demo.ROOT) / program).is_file() for program in programs)
 
 
