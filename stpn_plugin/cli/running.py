@@ -6,6 +6,7 @@ import os
 import os.path as osp
 from dataclasses import dataclass
 from datetime import timedelta
+from inspect import signature
 from typing import Any, Callable
 
 import torch
@@ -15,6 +16,7 @@ from mmengine.device import get_device
 from mmengine.hooks import Hook
 from mmengine.logging import print_log
 from mmengine.runner import Runner
+from torch.nn.parallel import DistributedDataParallel
 
 from ..builders import ConfigError
 from ..evaluation import MetricError
@@ -118,16 +120,20 @@ def _prepare_cpu_processes(cfg: Config) -> None:
         )
     dist_cfg = cfg.env_cfg.dist_cfg
     if dist_cfg.get('backend') != 'gloo':
-        print_log('No GPU found: processes talk over gloo.', logger='current')
+        if os.environ.get('RANK', '0') == '0':
+            print_log('No GPU found: processes talk over gloo.', logger='current')
     dist_cfg.backend = 'gloo'
     if not torch_dist.is_initialized():
         timeout = timedelta(seconds=dist_cfg.timeout)
         torch_dist.init_process_group('gloo', timeout=timeout)
     if cfg.get('model_wrapper_cfg') is None:
+        # Buffers stay each process's own, as mmengine has it; torch renamed that.
+        known = signature(DistributedDataParallel).parameters
+        buffers = {'forward_sync_buffers', 'broadcast_buffers'}.intersection(known)
         cfg.model_wrapper_cfg = dict(
             type='MMDistributedDataParallel',
-            broadcast_buffers=False,
             find_unused_parameters=cfg.get('find_unused_parameters', False),
+            **{max(buffers): False},
         )
     cfg.model_wrapper_cfg.device_ids = None
 
