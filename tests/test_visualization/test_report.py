@@ -68,7 +68,7 @@ def test_complete(report: Path) -> None:
     content = report.read_text()
     assert re.findall('<h2>(.*?)</h2>', content) == TITLES
     assert 'Not included' not in content
-    assert content.count('<img ') == content.count('base64,') == 10
+    assert content.count('<img ') == content.count('base64,') == 11
     assert not re.search(r'(src|href)="(?!data:image/(png|jpeg);base64,|#)', content)
     assert '<a>' not in content.replace('<a href', '') and '&lt;a&gt;' in content
     rows = [re.findall('<t[dh].*?>(.*?)</t[dh]>', row) for row in content.split('<tr>')]
@@ -103,7 +103,7 @@ def test_in_a_browser(report: Path, tmp_path: Path) -> None:
         timeout=120,
     )
     found = json.loads(re.search('<body>(.*?)</body>', done.stdout, re.S).group(1))
-    assert found == dict(images=10, shown=10, overflow=0, broken=0, requests=0)
+    assert found == dict(images=11, shown=11, overflow=0, broken=0, requests=0)
 
 
 def test_missing_parts_are_named(cfg: Config, results: Path, tmp_path: Path) -> None:
