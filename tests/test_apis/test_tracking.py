@@ -39,9 +39,13 @@ def tracking_config(data_root: Path) -> Config:
 
 
 @pytest.fixture(scope='module')
-def detector(data_root: Path) -> VideoDetector:
-    cfg = tracking_config(data_root)
-    return VideoDetector(cfg, save_weights(cfg, data_root / 'tracker.pth'), 'cpu')
+def weights(data_root: Path) -> str:
+    return str(save_weights(tracking_config(data_root), data_root / 'tracker.pth'))
+
+
+@pytest.fixture(scope='module')
+def detector(data_root: Path, weights: str) -> VideoDetector:
+    return VideoDetector(tracking_config(data_root), weights, 'cpu')
 
 
 @pytest.fixture(scope='module')
@@ -62,21 +66,19 @@ def assert_same_tracks(
 
 @pytest.mark.slow
 def test_whole_video_as_in_a_test_run(
-    data_root: Path, detector: VideoDetector, video_dir: Path
+    data_root: Path, detector: VideoDetector, weights: str, video_dir: Path
 ) -> None:
-    expected = test_on_dataset(
-        tracking_config(data_root), str(data_root / 'tracker.pth')
-    )
+    expected = test_on_dataset(tracking_config(data_root), weights)
     expected = [result for result in expected if result.video_id == 1]
     assert_same_tracks(list(detector.detect_video(video_dir)), expected)
     assert_same_tracks(list(detector.detect_video(video_dir, batch_size=4)), expected)
 
 
 def test_streams_have_trackers_of_their_own(
-    data_root: Path, frames: list[np.ndarray]
+    data_root: Path, weights: str, frames: list[np.ndarray]
 ) -> None:
     cfg = make_online(tracking_config(data_root))
-    detector = VideoDetector(cfg, str(data_root / 'tracker.pth'), 'cpu')
+    detector = VideoDetector(cfg, weights, 'cpu')
     videos = [frames, frames[::-1]]
     alone = [list(detector.stream().run(video)) for video in videos]
     streams = [detector.stream() for _ in videos]
