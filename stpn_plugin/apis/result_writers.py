@@ -476,9 +476,7 @@ class _LabelsBeside:
         """Draw one label; arguments as for mmengine's visualizer."""
         x, y = (float(place) for place in positions)
         lines = str(texts).split('\n')
-        size = (
-            font_sizes * 100 / 72
-        )  # pixels; mmengine gives points, at 100 dots an inch
+        size = font_sizes * 100 / 72  # in pixels, of which an inch has 100
         above = y - 2 * self.line_width
         if above >= 1.3 * size * len(lines):
             y, look['vertical_alignments'] = above, 'bottom'
