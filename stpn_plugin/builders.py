@@ -5,6 +5,7 @@ from __future__ import annotations
 import os.path as osp
 import pickle
 from contextlib import contextmanager
+from itertools import chain
 from typing import Any, Iterator, Mapping, NamedTuple, Tuple
 from urllib.error import URLError
 
@@ -250,15 +251,9 @@ def take_weights(
         model = model.module
     weights = _weights_of(checkpoint, name)
     check_finite(weights, name)
-    wanted = model.state_dict()
-    other_shape = {
-        key: (tuple(value.shape), tuple(wanted[key].shape))
-        for key, value in weights.items()
-        if key in wanted and value.shape != wanted[key].shape
-    }
-    fitting = {key: value for key, value in weights.items() if key not in other_shape}
-    # torch tells what is missing, not the names: modules may know their old ones.
-    missing, unexpected = model.load_state_dict(fitting, strict=False)
+    with _leave_other_shapes(model) as other_shape:
+        # torch tells what is missing, not the names: modules may know their old ones.
+        missing, unexpected = model.load_state_dict(weights, strict=False)
     parameters = dict(model.named_parameters())
     missing = [key for key in missing if key in parameters and key not in other_shape]
     num_left = len(missing) + sum(key in parameters for key in other_shape)
@@ -279,6 +274,39 @@ def take_weights(
     if fit.num_taken == 0 or not (partly or fit.complete):
         raise ValueError(f'{name} does not fit the model of the config: {fit.report()}')
     return fit
+
+
+@contextmanager
+def _leave_other_shapes(model: nn.Module) -> Iterator[dict[str, tuple[Shape, Shape]]]:
+    """Let a model take no weights of another shape than it has, instead of raising.
+
+    Modules rename weights of earlier versions while they load, so shapes are compared
+    in each module, under the names that it has now.
+
+    Yields:
+        Grows while weights are loaded: shapes in the checkpoint and in the model, by
+        name.
+    """
+    found: dict[str, tuple[Shape, Shape]] = {}
+
+    def leave(module: nn.Module, weights: dict, prefix: str, *_: Any) -> None:
+        own = (module.named_parameters, module.named_buffers)
+        for name, value in chain.from_iterable(get(recurse=False) for get in own):
+            other = weights.get(prefix + name)
+            if other is not None and other.shape != value.shape:
+                found[prefix + name] = (tuple(other.shape), tuple(value.shape))
+                del weights[prefix + name]
+
+    # Without the underscore from torch 2.5 on.
+    handles = [
+        module._register_load_state_dict_pre_hook(leave, with_module=True)
+        for module in model.modules()
+    ]
+    try:
+        yield found
+    finally:
+        for handle in handles:
+            handle.remove()
 
 
 def check_training_state(checkpoint: dict, name: str) -> None:

@@ -320,7 +320,7 @@ class VideoDetector:
                 memories.append(memory)
                 states[stream] = states[stream]._replace(memory=memory)
             results = self._predict(batches, memories)
-        # Only now, so that a failure leaves all streams where they were.
+        # Only now, so that no stream goes on if one frame is faulty.
         for stream, state in states.items():
             stream.state = state
         return results

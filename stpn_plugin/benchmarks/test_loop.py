@@ -109,7 +109,7 @@ def tables(settings: Settings) -> list[Table]:
     """All about the test loop."""
     found = []
     for dtype in settings.dtypes:
-        found.append(loop_table(SMALL, dtype, settings.repeats(9), settings))
+        found.append(loop_table(SMALL, dtype, settings.repeats(41), settings))
         if not settings.quick:
             found.append(loop_table(LARGE, dtype, 5, settings))
     if settings.quick:

@@ -197,7 +197,7 @@ class MinVIS(Mask2Former):
     matched from frame to frame. With all frames of a video at once (mmtrack's
     ``EntireVideoBatchSampler``) its tracks are chosen by the whole video.
     Otherwise frames come in order, in batches of any size, and each knows of
-    those before it.
+    those before it (online).
 
     Source: Huang et al., "MinVIS: A Minimal Video Instance Segmentation
     Framework without Video-based Training", NeurIPS 2022.
@@ -205,14 +205,23 @@ class MinVIS(Mask2Former):
     Args:
         backbone: Config of the backbone.
         track_head: Config of :class:`MinVISHead`.
+        whole_videos: Whether a batch that is a whole video is segmented as one.
+            Defaults to True. False segments online, however frames are batched.
         **kwargs: Those of mmtrack's ``Mask2Former``.
 
     Attributes:
         tracks: Tracks of the video under test.
     """
 
-    def __init__(self, backbone: dict, track_head: dict, **kwargs: Any) -> None:
+    def __init__(
+        self,
+        backbone: dict,
+        track_head: dict,
+        whole_videos: bool = True,
+        **kwargs: Any,
+    ) -> None:
         super().__init__(backbone=backbone, track_head=track_head, **kwargs)
+        self.whole_videos = whole_videos
         self.tracks: QueryTracks | None = None
 
     def train(self, mode: bool = True) -> MinVIS:
@@ -263,7 +272,7 @@ class MinVIS(Mask2Former):
         """
         feats = self.backbone(inputs['img'][:, 0])
         metas = [sample.metainfo for sample in data_samples]
-        step = len(metas) if is_whole_video(metas) else 1
+        step = len(metas) if self.whole_videos and is_whole_video(metas) else 1
         for start in range(0, len(metas), step):
             samples = data_samples[start : start + step]
             found, self.tracks = self.track_head.track(

@@ -11,6 +11,7 @@ from mmtrack.utils import SampleList
 
 from ..prompting import VideoPrompting
 from ..prompting.batches import Batch
+from ..prompting.support_policies import PastSupport
 from .min_vis import MinVIS, is_whole_video
 
 
@@ -64,6 +65,8 @@ class STPNMask2Former(VideoPrompting, Mask2Former):
 class STPNMinVIS(VideoPrompting, MinVIS):
     """MinVIS with a prompted backbone: STPN's second task.
 
+    Where past frames support the current one, tracks know of past frames alone, too.
+
     Source: "Spatio-temporal Prompting Network for Robust Video Feature
     Extraction", ICCV 2023, which takes MinVIS for its base; its code for this
     task was not released.
@@ -80,7 +83,9 @@ class STPNMinVIS(VideoPrompting, MinVIS):
     ) -> SampleList:
         """Segment a whole video at once, other frames one after the other."""
         samples = [frame['data_samples'][0] for frame in frames]
-        if not is_whole_video([sample.metainfo for sample in samples]):
+        whole = is_whole_video([sample.metainfo for sample in samples])
+        online = isinstance(getattr(memories[0], 'policy', None), PastSupport)
+        if online or not (self.whole_videos and whole):
             return super().predict_frames(frames, memories, *args, **kwargs)
         img = torch.cat([frame['inputs']['img'] for frame in frames])
         return self.predict_with(memories, dict(img=img), samples, *args, **kwargs)

@@ -13,6 +13,8 @@ from mmengine.hub import get_config
 from mmtrack.registry import MODELS
 from mmtrack.structures import TrackDataSample
 
+from stpn_plugin.builders import take_weights
+from stpn_plugin.models.prompting import PastSupport
 from stpn_plugin.models.vis.min_vis import match_queries
 from tests.support import tiny_models
 
@@ -211,6 +213,31 @@ def test_stock_weights_load_but_for_the_predictor() -> None:
     assert {name.split('.')[0] for name in missing} == {'prompt_predictor'}
 
 
+@pytest.mark.parametrize('min_vis', [False, True])
+def test_weights_of_mmdet_with_other_classes(min_vis: bool) -> None:
+    """mmdet's Mask2Former calls the head by another name, and knows COCO's classes."""
+    model = build(mask2former(min_vis))
+    stock = {
+        name.replace('track_head', 'panoptic_head'): torch.full_like(weight, 0.5)
+        for name, weight in model.state_dict().items()
+        if not name.startswith('prompt_predictor')
+    }
+    for name in ('weight', 'bias'):
+        key = f'panoptic_head.cls_embed.{name}'
+        stock[key] = stock[key].new_zeros(81, *stock[key].shape[1:])
+    before = model.track_head.cls_embed.weight.clone()
+    fit = take_weights(model, stock, 'coco.pth', partly=True)
+    assert list(fit.other_shape) == [
+        'track_head.cls_embed.weight',
+        'track_head.cls_embed.bias',
+    ]
+    assert not fit.unexpected
+    assert {name.split('.')[0] for name in fit.missing} == {'prompt_predictor'}
+    assert torch.equal(model.track_head.cls_embed.weight, before)
+    assert bool((model.track_head.query_feat.weight == 0.5).all())
+    assert bool((model.backbone.patch_embed.projection.weight == 0.5).all())
+
+
 def test_queries_are_matched_by_similarity() -> None:
     embeddings = torch.randn(6, 16, generator=torch.Generator().manual_seed(0))
     order = torch.tensor([3, 1, 5, 0, 2, 4])
@@ -246,6 +273,22 @@ def test_online_min_vis_ends_with_the_tracks_of_the_whole_video() -> None:
             tiny_models.inputs(num_refs=None),
             tiny_models.samples(frame_id=1, video_id=9),
         )
+
+
+def test_online_min_vis_is_the_same_in_any_batches() -> None:
+    """A batch that happens to be a whole video among them."""
+    model = build(mask2former(min_vis=True))
+    online = one_by_one(model, video(4))
+    model.whole_videos = False
+    no_whole_videos = predict(model, video(4))
+    model.whole_videos = True
+    model.support_policy = PastSupport(num_frames=3, interval=1)
+    past_frames, expected = predict(model, video(4)), one_by_one(model, video(4))
+    pairs = [*zip(no_whole_videos, online), *zip(past_frames, expected)]
+    for result, single in pairs:
+        one, other = result.pred_track_instances, single.pred_track_instances
+        torch.testing.assert_close(one.scores, other.scores)
+        assert torch.equal(one.masks, other.masks)
 
 
 def test_mask2former_wants_whole_videos() -> None:
