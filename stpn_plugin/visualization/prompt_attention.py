@@ -1,4 +1,4 @@
-"""Where the prompts of a detector look, and which patches look at them."""
+"""Where the prompts of a video model look, and which patches look at them."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 from mmengine.dataset import BaseDataset
 
 from ..models.backbones import require_blocks
-from ..models.vid import STPN
+from ..models.prompting import VideoPrompting
 from .attention import record_attention
 from .attention_plots import (
     plot_stage_attention,
@@ -20,14 +20,14 @@ from .video_runs import RunFrame, Video, check_frames, network_image, run_video
 
 
 def plot_prompt_attention(
-    model: STPN, dataset: BaseDataset, video: Video, frames: Sequence[int]
+    model: VideoPrompting, dataset: BaseDataset, video: Video, frames: Sequence[int]
 ) -> dict[str, Figure]:
     """Draw the attention of prompts in a video.
 
     Args:
-        model: The detector.
+        model: The prompted video model.
         dataset: Test dataset.
-        video: The video; the detector runs over it from its start to the last of the
+        video: The video; the model runs over it from its start to the last of the
             frames.
         frames: Frames to show, counted from 0.
 
@@ -42,12 +42,12 @@ def plot_prompt_attention(
         ValueError: If the video does not have the frames, or one of them got no
             prompts.
     """
-    if not isinstance(model, STPN):
+    if not isinstance(model, VideoPrompting):
         raise TypeError(
             f'{type(model).__name__} has no prompts whose attention could be shown; '
-            'give the config of an STPN'
+            'give the config of a prompted one'
         )
-    backbone = model.detector.backbone
+    backbone = model.prompted_backbone
     require_blocks(backbone, {}, user='pictures of attention')
     check_frames(video, frames)
     frames = sorted(set(frames))
@@ -72,7 +72,7 @@ def plot_prompt_attention(
 
 
 def _plot_support(
-    model: STPN, frame: RunFrame, weights: np.ndarray, stride: int
+    model: VideoPrompting, frame: RunFrame, weights: np.ndarray, stride: int
 ) -> Figure:
     imgs = frame.inputs.get('ref_img', frame.inputs['img'])
     meta = frame.result.metainfo

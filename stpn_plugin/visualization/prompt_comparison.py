@@ -1,4 +1,4 @@
-"""What a detector finds with its prompts and without."""
+"""What a video model finds with its prompts and without."""
 
 from __future__ import annotations
 
@@ -9,11 +9,13 @@ from typing import Any, Iterator, NamedTuple, Sequence
 import numpy as np
 from matplotlib.figure import Figure
 from mmengine.dataset import BaseDataset
+from mmengine.structures import InstanceData
+from mmtrack.structures import TrackDataSample
 from torch import nn
 
 from ..evaluation import frame_scores
+from ..models.prompting import VideoPrompting
 from ..models.prompts.base import Features
-from ..models.vid import STPN
 from .frames import (
     add_box_legend,
     draw_detections,
@@ -26,23 +28,23 @@ from .video_runs import Video, check_frames, run_video
 
 
 @contextmanager
-def prompts_withheld(model: STPN) -> Iterator[None]:
-    """Let a detector run as if it had no prompts.
+def prompts_withheld(model: VideoPrompting) -> Iterator[None]:
+    """Let a video model run as if it had no prompts.
 
     Whatever makes its prompts returns none of them inside the context, so its backbone
-    computes plain Swin features. Prompts that a video remembers stay: start the video
+    computes plain features. Prompts that a video remembers stay: start the video
     inside the context.
 
     Args:
-        model: The detector. Nothing is left behind in it.
+        model: The prompted video model. Nothing is left behind in it.
 
     Raises:
         TypeError: If the model has no prompts.
     """
-    if not isinstance(model, STPN):
+    if not isinstance(model, VideoPrompting):
         raise TypeError(
             f'{type(model).__name__} has no prompts that could be withheld; give the '
-            'config of an STPN'
+            'config of a prompted one'
         )
 
     def withhold(module: nn.Module, args: Any, prompts: Features) -> Features:
@@ -80,7 +82,7 @@ class PromptComparison(NamedTuple):
 
 
 def compare_prompts(
-    model: STPN,
+    model: VideoPrompting,
     dataset: BaseDataset,
     video: Video,
     frames: Sequence[int],
@@ -93,9 +95,9 @@ def compare_prompts(
     gain.
 
     Args:
-        model: The detector.
+        model: The prompted video model.
         dataset: Test dataset.
-        video: The video; the detector runs over it twice, from its start to the last of
+        video: The video; the model runs over it twice, from its start to the last of
             the frames.
         frames: Frames to compare, counted from 0.
         num_classes: Number of classes.
@@ -124,18 +126,25 @@ def compare_prompts(
 
 
 def _detect(
-    model: STPN,
+    model: VideoPrompting,
     dataset: BaseDataset,
     video: Video,
     frames: Sequence[int],
     description: str,
 ) -> list[dict]:
     run = run_video(model, dataset, video, max(frames) + 1, description)
-    found = [f.result.pred_det_instances for i, f in enumerate(run) if i in frames]
+    found = [_objects(frame.result) for i, frame in enumerate(run) if i in frames]
     return [
         {key: instances[key].cpu().numpy() for key in ('bboxes', 'labels', 'scores')}
         for instances in found
     ]
+
+
+def _objects(result: TrackDataSample) -> InstanceData:
+    """Detections, or the tracks of a model that gives no detections."""
+    if 'pred_det_instances' in result:
+        return result.pred_det_instances
+    return result.pred_track_instances
 
 
 @styled

@@ -123,6 +123,17 @@ _SIZES = dict(
 )
 
 
+def qdtrack_parts() -> dict[str, Any]:
+    """What the tracker has beside the detector."""
+    cfg = get_config('mmtrack::mot/qdtrack/qdtrack_faster-rcnn_r50_fpn_4e_base.py')
+    head = cfg.model.track_head
+    head.roi_extractor.out_channels = 64
+    head.embed_head.update(in_channels=64, conv_out_channels=32, fc_out_channels=32)
+    head.embed_head.norm_cfg = None
+    cfg.model.tracker.update(init_score_thr=0.3, obj_score_thr=0.3)
+    return dict(track_head=head, tracker=cfg.model.tracker)
+
+
 def narrow(cfg: Any, width: int) -> None:
     """Shrink widths and depths all through a config, in place."""
     if isinstance(cfg, (list, tuple)):

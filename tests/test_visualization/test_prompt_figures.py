@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -65,6 +66,28 @@ def test_attention_of_other_prompts(cfg: Config, checkpoint: Path) -> None:
     dataset = build_dataset(cfg)
     figures = plot_prompt_attention(detector, dataset, find_video(dataset), [0])
     assert list(figures) == ['stages']
+
+
+@pytest.mark.parametrize(
+    'parts',
+    [
+        dict(type='STPNByteTrack', **tiny_models.BYTE),
+        dict(type='STPNQDTrack', **tiny_models.qdtrack_parts()),
+    ],
+    ids=lambda parts: parts['type'],
+)
+def test_other_tasks(cfg: Config, parts: dict[str, Any]) -> None:
+    """Any prompted model has such pictures, also one that gives tracks alone."""
+    cfg.model.update(parts)
+    tracker = MODELS.build(cfg.model).eval()
+    dataset = build_dataset(cfg)
+    video = find_video(dataset)
+    figures = plot_prompt_attention(tracker, dataset, video, [0])
+    assert list(figures) == ['support', 'stages']
+    comparison = compare_prompts(tracker, dataset, video, [0, 2], 30)
+    first, withheld = comparison.prompted[0], comparison.withheld[0]
+    assert len(first['bboxes']) == len(first['scores']) > 0
+    assert not np.array_equal(first['scores'], withheld['scores'])
 
 
 @pytest.fixture

@@ -7,7 +7,6 @@ from typing import Any
 import pytest
 import torch
 from mmengine.config import ConfigDict
-from mmengine.hub import get_config
 from mmtrack.registry import MODELS
 
 from tests.support import tiny_models
@@ -28,16 +27,6 @@ def build(type: str, **parts: Any) -> torch.nn.Module:
     return MODELS.build({**cfg, **parts})
 
 
-def qdtrack_parts() -> dict[str, Any]:
-    cfg = get_config('mmtrack::mot/qdtrack/qdtrack_faster-rcnn_r50_fpn_4e_base.py')
-    head = cfg.model.track_head
-    head.roi_extractor.out_channels = 64
-    head.embed_head.update(in_channels=64, conv_out_channels=32, fc_out_channels=32)
-    head.embed_head.norm_cfg = None
-    cfg.model.tracker.update(init_score_thr=0.3, obj_score_thr=0.3)
-    return dict(track_head=head, tracker=cfg.model.tracker)
-
-
 def run(model: torch.nn.Module, num_frames: int = 4) -> list[torch.Tensor]:
     """Test a still video of one moving view; returns the track ids by frame."""
     model.eval()
@@ -53,7 +42,7 @@ def run(model: torch.nn.Module, num_frames: int = 4) -> list[torch.Tensor]:
 
 
 def test_qdtrack_tracks() -> None:
-    ids = run(build('STPNQDTrack', **qdtrack_parts()))
+    ids = run(build('STPNQDTrack', **tiny_models.qdtrack_parts()))
     assert len(ids[-1]) > 0
     assert len(set(ids[-1].tolist())) == len(ids[-1])
 
@@ -97,7 +86,7 @@ def test_trackers_detect_what_the_detector_detects() -> None:
 
 
 def test_qdtrack_trains_with_support_frames_apart() -> None:
-    model = build('STPNQDTrack', **qdtrack_parts())
+    model = build('STPNQDTrack', **tiny_models.qdtrack_parts())
     inputs = tiny_models.inputs(2, num_refs=1)
     generator = torch.Generator().manual_seed(1)
     inputs['support_img'] = torch.randn(2, 3, 3, 64, 96, generator=generator)
