@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import logging
 import shlex
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
+from mmengine.config import Config
+from mmengine.logging import MessageHub
 
+from stpn_plugin.engine import RunSummaryHook
 from tests.support.commands import ROOT, run_tool
 from tests.support.tiny_configs import stpn_config
 from tests.support.tiny_data import write_tiny_vid
@@ -52,3 +58,30 @@ def test_ends_with_what_came_out_and_what_to_do_next(said: str, tmp_path: Path) 
     _, python, tool, config, weights = shlex.split(command)
     assert python == 'python' and (ROOT / tool).is_file()
     assert Path(config).is_file() and Path(weights).is_file()
+
+
+def test_the_best_outlives_a_resume(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """As the best checkpoint does, whose AP50 it is."""
+    logger = logging.getLogger('summary')
+
+    def runner(name: str, **parts: Any) -> SimpleNamespace:
+        cfg = Config(dict())
+        hub = MessageHub.get_instance(f'{name}_{tmp_path}')
+        return SimpleNamespace(
+            message_hub=hub, work_dir=str(tmp_path), cfg=cfg, logger=logger, **parts
+        )
+
+    first = runner('first', iter=10)
+    hook = RunSummaryHook()
+    hook.before_train(first)
+    hook.after_val_epoch(first, {'vid/AP50': 0.9})
+    resumed = runner('resumed', iter=20)
+    resumed.message_hub.load_state_dict(first.message_hub.state_dict())
+    hook = RunSummaryHook()
+    hook.before_train(resumed)
+    hook.after_val_epoch(resumed, {'vid/AP50': 0.5})
+    with caplog.at_level(logging.INFO):
+        hook.after_train(resumed)
+    assert 'best AP50  90.0 %, at iteration 10' in caplog.text

@@ -12,6 +12,7 @@ from mmtrack.registry import HOOKS
 
 # Names of AP50 in the metrics of a validation; the first that is there counts.
 AP50_KEYS = ('AP50', 'bbox_mAP_50')
+BEST = 'best_ap50'  # with its iteration, in the message hub
 
 
 @HOOKS.register_module()
@@ -26,7 +27,6 @@ class RunSummaryHook(Hook):
 
     def __init__(self) -> None:
         self.begin = time.monotonic()
-        self.best: tuple[float, int] | None = None
 
     def before_train(self, runner: Runner) -> None:
         """Start the clock.
@@ -35,7 +35,6 @@ class RunSummaryHook(Hook):
             runner: The runner.
         """
         self.begin = time.monotonic()
-        self.best = None
 
     def after_val_epoch(
         self, runner: Runner, metrics: dict[str, float] | None = None
@@ -47,8 +46,10 @@ class RunSummaryHook(Hook):
             metrics: What the validation found.
         """
         ap50 = find_ap50(metrics or {})
-        if ap50 is not None and (self.best is None or ap50 > self.best[0]):
-            self.best = ap50, runner.iter
+        best = self._best(runner)
+        if ap50 is not None and (best is None or ap50 > best[0]):
+            # Saved and resumed with the training, as the best checkpoint is.
+            runner.message_hub.update_info(BEST, (ap50, runner.iter))
 
     def after_train(self, runner: Runner) -> None:
         """Print the block.
@@ -58,8 +59,9 @@ class RunSummaryHook(Hook):
         """
         minutes = (time.monotonic() - self.begin) / 60
         lines = [f'trained {runner.iter} iterations in {minutes:.1f} minutes']
-        if self.best is not None:
-            ap50, iteration = self.best
+        found = self._best(runner)
+        if found is not None:
+            ap50, iteration = found
             lines.append(f'best AP50  {100 * ap50:.1f} %, at iteration {iteration}')
         best = runner.message_hub.runtime_info.get('best_ckpt')
         checkpoint = best or find_latest_checkpoint(runner.work_dir)
@@ -72,6 +74,10 @@ class RunSummaryHook(Hook):
                 lines.append(f'next       {command}')
         rule = '-' * 60
         runner.logger.info('\n'.join(['', rule, *lines, rule]))
+
+    @staticmethod
+    def _best(runner: Runner) -> tuple[float, int] | None:
+        return runner.message_hub.runtime_info.get(BEST)
 
 
 def find_ap50(metrics: dict[str, float]) -> float | None:
