@@ -1,4 +1,4 @@
-"""Weights of the demo's single-frame detector, as files of arrays.
+"""Weights of the demo's single-frame detector, in the format safetensors.
 
 What the first two stages of the demo make (:mod:`projects.tiny_vid.make_weights`), so
 that ``make demo`` can begin with the third. They are in half precision, in files of a
@@ -11,24 +11,26 @@ Example:
 from __future__ import annotations
 
 import argparse
+import json
 import os
 import os.path as osp
 from glob import escape, glob
 from typing import Sequence
 
-import numpy as np
-import torch
-
-from stpn_plugin.utils import whole_binary
+from stpn_plugin.utils.safetensors_files import (
+    INDEX_SUFFIX,
+    read_safetensors_checkpoint,
+    write_safetensors_parts,
+)
 from stpn_plugin.weights import read_checkpoint, write_checkpoint
 
 FOLDER = osp.join(osp.dirname(osp.abspath(__file__)), 'pretrained')
-CLASSES = 'classes'  # beside the weights: names in the order of the labels
-MAX_BYTES = 5 * 10**6 // 2  # of a file, before compression
+STEM = 'detector'
+MAX_BYTES = 5 * 10**6 // 2  # of a file
 
 
 def pack(checkpoint: str, folder: str = FOLDER) -> list[str]:
-    """Write the weights of a checkpoint as files ``detector_<number>.npz``.
+    """Write the weights of a checkpoint as safetensors files with an index.
 
     Args:
         checkpoint: Checkpoint of mmengine's runner.
@@ -36,26 +38,19 @@ def pack(checkpoint: str, folder: str = FOLDER) -> list[str]:
             reads.
 
     Returns:
-        The files.
+        The files of weights.
     """
     weights, meta, _ = read_checkpoint(checkpoint)
-    parts: list[dict[str, np.ndarray]] = [
-        {CLASSES: np.array(meta['dataset_meta']['CLASSES'])}
-    ]
-    for name, weight in weights.items():
-        array = weight.numpy()
-        if weight.is_floating_point():
-            array = array.astype(np.float16)
-        if sum(a.nbytes for a in parts[-1].values()) + array.nbytes > MAX_BYTES:
-            parts.append({})
-        parts[-1][name] = array
-    for path in _files(folder):
+    halves = {
+        name: weight.half() if weight.is_floating_point() else weight
+        for name, weight in weights.items()
+    }
+    classes = json.dumps(list(meta['dataset_meta']['CLASSES']))
+    stem = osp.join(folder, STEM)
+    for path in glob(f'{escape(stem)}*.safetensors*'):
         os.remove(path)
-    paths = [osp.join(folder, f'detector_{i}.npz') for i in range(len(parts))]
-    for path, part in zip(paths, parts):
-        with whole_binary(path) as file:
-            np.savez_compressed(file, **part)
-    return paths
+    names, _ = write_safetensors_parts(stem, halves, dict(classes=classes), MAX_BYTES)
+    return [osp.join(folder, name) for name in names]
 
 
 def unpack(checkpoint: str, folder: str = FOLDER) -> None:
@@ -68,27 +63,17 @@ def unpack(checkpoint: str, folder: str = FOLDER) -> None:
     Raises:
         FileNotFoundError: The folder has no weights.
     """
-    paths = _files(folder)
-    if not paths:
+    index = osp.join(folder, STEM + INDEX_SUFFIX)
+    if not osp.isfile(index):
         raise FileNotFoundError(
-            f'{folder} has no detector_*.npz; python -m projects.tiny_vid.make_weights '
-            'makes them'
+            f'{index} is missing; python -m projects.tiny_vid.make_weights makes it'
         )
-    arrays: dict[str, np.ndarray] = {}
-    for path in paths:
-        with np.load(path, allow_pickle=False) as part:
-            arrays.update(part)
-    classes = tuple(arrays.pop(CLASSES).tolist())
-    weights = {name: torch.from_numpy(array) for name, array in arrays.items()}
+    packed = read_safetensors_checkpoint(index)
     weights = {
         name: weight.float() if weight.is_floating_point() else weight
-        for name, weight in weights.items()
+        for name, weight in packed['state_dict'].items()
     }
-    write_checkpoint(checkpoint, weights, dict(dataset_meta=dict(CLASSES=classes)))
-
-
-def _files(folder: str) -> list[str]:
-    return sorted(glob(osp.join(escape(folder), 'detector_*.npz')))
+    write_checkpoint(checkpoint, weights, packed['meta'])
 
 
 def main(argv: Sequence[str] | None = None) -> None:

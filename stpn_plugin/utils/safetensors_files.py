@@ -13,8 +13,8 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import Tensor
 
-from .files import leads_out
-from .json_files import check_regular_file, read_json
+from .files import leads_out, whole_binary
+from .json_files import check_regular_file, read_json, write_json
 
 #: Endings of a file of weights, and of the index of several.
 SUFFIX, INDEX_SUFFIX = '.safetensors', '.safetensors.index.json'
@@ -36,6 +36,47 @@ def write_safetensors(
         for name, weight in weights.items()
     }
     file.write(save(tensors, dict(metadata)))
+
+
+def write_safetensors_parts(
+    stem: str,
+    weights: Mapping[str, Tensor],
+    metadata: Mapping[str, str],
+    max_bytes: int,
+) -> tuple[list[str], str | None]:
+    """Write weights as one file or, if they are large, as several with an index.
+
+    Args:
+        stem: Path of the files up to what tells them apart.
+        weights: The tensors, by name.
+        metadata: Text about them, by name.
+        max_bytes: Most bytes of the weights of a file that has more than one.
+
+    Returns:
+        Names of the files, and that of the index if there are several.
+    """
+    parts: list[dict[str, Tensor]] = [{}]
+    size = 0
+    for name, weight in weights.items():
+        num_bytes = weight.numel() * weight.element_size()
+        if parts[-1] and size + num_bytes > max_bytes:
+            parts.append({})
+            size = 0
+        parts[-1][name] = weight
+        size += num_bytes
+    folder, base = osp.split(stem)
+    count = len(parts)
+    names = [f'{base}-{i:05d}-of-{count:05d}{SUFFIX}' for i in range(1, count + 1)]
+    if count == 1:
+        names = [base + SUFFIX]
+    for name, part in zip(names, parts):
+        with whole_binary(osp.join(folder, name)) as file:
+            write_safetensors(file, part, metadata)
+    if count == 1:
+        return names, None
+    files = {key: name for name, part in zip(names, parts) for key in part}
+    write_json(stem + INDEX_SUFFIX, dict(metadata={}, weight_map=files))
+    return names, base + INDEX_SUFFIX
 
 
 def read_safetensors(path: str) -> tuple[dict[str, Tensor], dict[str, str]]:

@@ -20,14 +20,13 @@ from ..models.class_check import check_num_classes, checkpoint_classes
 from ..utils import (
     classes_in,
     markdown_table,
-    whole_binary,
     whole_folder,
     whole_text,
     write_json,
 )
 from ..utils.literal_configs import parse_literal_config
 from ..utils.model_folders import CARD, CONFIG, SETTINGS, WEIGHTS
-from ..utils.safetensors_files import INDEX_SUFFIX, SUFFIX, write_safetensors
+from ..utils.safetensors_files import write_safetensors_parts
 from ..version import __version__
 from .checkpoint_file import Checkpoint, read_checkpoint
 from .convert import convert_weights
@@ -217,36 +216,13 @@ def _write_weights(
     max_bytes: int,
 ) -> tuple[str, dict[str, str]]:
     """Name of the file of weights or of the index, and SHA-256 of the files."""
-    parts: list[dict[str, Tensor]] = [{}]
-    size = 0
-    for name, weight in weights.items():
-        num_bytes = weight.numel() * weight.element_size()
-        if parts[-1] and size + num_bytes > max_bytes:
-            parts.append({})
-            size = 0
-        parts[-1][name] = weight
-        size += num_bytes
-    names = [f'{WEIGHTS}{SUFFIX}']
-    if len(parts) > 1:
-        count = len(parts)
-        names = [
-            f'{WEIGHTS}-{i:05d}-of-{count:05d}{SUFFIX}' for i in range(1, count + 1)
-        ]
+    path = osp.join(folder, WEIGHTS)
+    names, index = write_safetensors_parts(path, weights, metadata, max_bytes)
     digests = {}
-    for name, part in zip(names, parts):
-        path = osp.join(folder, name)
-        with whole_binary(path) as file:
-            write_safetensors(file, part, metadata)
-        with open(path, 'rb') as file:
+    for name in names:
+        with open(osp.join(folder, name), 'rb') as file:
             digests[name] = hashlib.sha256(file.read()).hexdigest()
-    if len(parts) == 1:
-        return names[0], digests
-    index = dict(
-        metadata={},
-        weight_map={key: name for name, part in zip(names, parts) for key in part},
-    )
-    write_json(osp.join(folder, WEIGHTS + INDEX_SUFFIX), index)
-    return WEIGHTS + INDEX_SUFFIX, digests
+    return index or names[0], digests
 
 
 def _describe(cfg: Config) -> str:
