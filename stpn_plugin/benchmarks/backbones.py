@@ -129,10 +129,12 @@ def tables(settings: Settings) -> list[Table]:
                 )
             )
     for dtype in settings.dtypes:
-        case = Case(train=True, size=size, dtype=dtype)
-        found.append(
-            measure(case, [PUBLISHED, prompted], settings.repeats(5), settings)
-        )
-    case = Case(kind='pvt', size=size)
-    found.append(measure(case, ['ours', prompted], settings.repeats(5), settings))
+        for batch in settings.batches:
+            case = Case(train=True, size=size, batch=batch, dtype=dtype)
+            found.append(
+                measure(case, [PUBLISHED, prompted], settings.repeats(5), settings)
+            )
+    for train in (False, True):
+        case = Case(kind='pvt', train=train, size=size)
+        found.append(measure(case, ['ours', prompted], settings.repeats(5), settings))
     return found

@@ -60,6 +60,7 @@ def loop_table(scene: Scene, dtype: str, repeats: int, settings: Settings) -> Ta
     make = partial(build_side, scene=scene, dtype=dtype, settings=settings)
     sides = {
         SINGLE_NAME: (SINGLE, 1),
+        f'{SINGLE_NAME}, batch 8': (SINGLE, 8),
         'STPN, batch 1': (STPN, 1),
         'STPN, batch 8': (STPN, 8),
         'SELSA R50': (SELSA, 1),

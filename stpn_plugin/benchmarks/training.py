@@ -71,5 +71,5 @@ def tables(settings: Settings) -> list[Table]:
     for dtype in settings.dtypes:
         found.append(measure(SMALL, dtype, settings.repeats(5), settings))
         if not settings.quick:
-            found.append(measure(LARGE, dtype, 1 if settings.on_cpu else 5, settings))
+            found.append(measure(LARGE, dtype, 3 if settings.on_cpu else 5, settings))
     return found
