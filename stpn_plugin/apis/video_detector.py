@@ -334,10 +334,10 @@ class VideoDetector:
             and not isinstance(self.model.support_policy, PastSupport)
         )
 
-    def _open_video(self, policy: PastSupport | None = None) -> SupportMemory | None:
+    def _start_video(self, policy: PastSupport | None = None) -> SupportMemory | None:
         if not isinstance(self.model, VideoPrompting):
             return None
-        return self.model.open_video(policy)
+        return self.model.start_video(policy)
 
     def _detect_video(
         self, video: Iterable[FrameLike], batch_size: int, sampler: dict[str, Any]
@@ -350,7 +350,7 @@ class VideoDetector:
                 support = WindowSupport(
                     video, sampler['frame_range'], sampler.get('stride', 1)
                 )
-        memory = self._open_video()
+        memory = self._start_video()
         size = sys.maxsize if self._whole_videos else batch_size
         for batch in _batches(enumerate(read_frames(video)), size):
             memories = []
@@ -459,7 +459,7 @@ class VideoStream:
 
     def __init__(self, detector: VideoDetector, policy: PastSupport) -> None:
         self._detector = detector
-        self.state = StreamState(detector._open_video(policy))
+        self.state = StreamState(detector._start_video(policy))
 
     @property
     def num_frames(self) -> int:
