@@ -295,7 +295,7 @@ def render_scene(
         class_ids: (N,) WordNet ids.
 
     Returns:
-        tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+        Four arrays:
 
         - frames (T, H, W, 3) uint8, BGR, to be compressed with
         - JPEG qualities (T,) int,

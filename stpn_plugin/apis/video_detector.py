@@ -72,8 +72,8 @@ class VideoDetector:
             on a CPU.
 
     Attributes:
-        classes (tuple[str]): Class names, of the checkpoint if it has them,
-            else of the config's test dataset.
+        classes: Class names, of the checkpoint if it has them, else of the config's
+            test dataset.
 
     Raises:
         FileNotFoundError: The config does not exist.
@@ -327,7 +327,7 @@ class VideoDetector:
 
     @property
     def reads_ahead(self) -> bool:
-        """bool: Whether support frames come from ahead of the current frame."""
+        """Whether support frames come from ahead of the current frame."""
         return (
             isinstance(self.model, VideoPrompting)
             and self.model.needs_support
@@ -454,7 +454,7 @@ class VideoStream:
         policy: Which past frames support the current one.
 
     Attributes:
-        state (StreamState): How far it has come.
+        state: How far it has come.
     """
 
     def __init__(self, detector: VideoDetector, policy: PastSupport) -> None:
@@ -463,7 +463,7 @@ class VideoStream:
 
     @property
     def num_frames(self) -> int:
-        """int: Number of frames seen."""
+        """Number of frames seen."""
         return self.state.num_frames
 
     def push(self, frame: Frame | FrameLike) -> VideoResult:

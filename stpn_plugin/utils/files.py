@@ -34,8 +34,8 @@ class WholeFile:
             followed.
 
     Attributes:
-        path (str): As given.
-        temporary (str): The empty file to write to. Its ending is that of ``path``.
+        path: As given.
+        temporary: The empty file to write to. Its ending is that of ``path``.
 
     Raises:
         OSError: The file cannot be written, or what is there is no file.
