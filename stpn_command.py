@@ -55,11 +55,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run a command.
 
     Args:
-        argv (Sequence[str], optional): Name of the command and its arguments, by
-            default the process's.
+        argv: Name of the command and its arguments, by default the process's.
 
     Returns:
-        int: The exit status.
+        The exit status.
 
     Raises:
         SystemExit: As the command does.

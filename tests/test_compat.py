@@ -42,12 +42,12 @@ def outcomes(stock_code: str, entry: str) -> list[str]:
     """Run stock code in a process of its own, before and after applying an entry.
 
     Args:
-        stock_code (str): Statements that use mm-packages and not the plugin.
-        entry (str): Name of a function of the compat module, which is imported without
+        stock_code: Statements that use mm-packages and not the plugin.
+        entry: Name of a function of the compat module, which is imported without
             the package's `__init__`: that would apply all of them.
 
     Returns:
-        list[str]: 'fine' or the error's message, before and after.
+        'fine' or the error's message, before and after.
     """
     program = f"""
 import importlib

@@ -28,7 +28,7 @@ from stpn_plugin.apis import (
     ResultWriter,
     VideoWriter,
 )
-from stpn_plugin.datasets.converters.coco_writer import CocoWriter as SetWriter
+from stpn_plugin.datasets.converters.coco_writer import CocoSetWriter
 from stpn_plugin.engine import VideoVisualizationHook
 from stpn_plugin.evaluation import DumpVideoResults
 from stpn_plugin.evaluation.result_files import write_coco_json, write_vid_submission
@@ -75,7 +75,7 @@ def dump(path: Path) -> None:
 
 
 def write_set(path: Path) -> None:
-    with SetWriter(str(path), [dict(id=1, name='a')], ['images']) as writer:
+    with CocoSetWriter(str(path), [dict(id=1, name='a')], ['images']) as writer:
         for i in range(2000):
             writer.add('images', file_name=f'{i:020d}.jpg')
 

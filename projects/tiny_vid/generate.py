@@ -26,8 +26,6 @@ import json
 import multiprocessing
 import os
 import os.path as osp
-import shutil
-import tempfile
 import xml.etree.ElementTree as ET
 from dataclasses import asdict, dataclass, fields
 from typing import Any, NamedTuple, Sequence
@@ -295,7 +293,7 @@ def render_scene(
         class_ids: (N,) WordNet ids.
 
     Returns:
-        tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+        Four arrays:
 
         - frames (T, H, W, 3) uint8, BGR, to be compressed with
         - JPEG qualities (T,) int,
@@ -556,6 +554,9 @@ def generate(
     Raises:
         FileExistsError: ``root`` exists and may not be replaced.
     """
+    # It loads torch, for which ``--help`` and processes that only draw need not wait.
+    from stpn_plugin.utils import whole_folder
+
     root = osp.abspath(root)
     if osp.lexists(root):
         if not overwrite:
@@ -565,17 +566,8 @@ def generate(
                 f'{root} was not made by this generator (no {MARKER} in it); '
                 'choose another folder'
             )
-    os.makedirs(osp.dirname(root), exist_ok=True)
-    temporary = tempfile.mkdtemp(prefix=f'{osp.basename(root)}.', dir=osp.dirname(root))
-    try:
+    with whole_folder(root, replace=overwrite) as temporary:
         _generate(temporary, settings, jobs)
-        os.chmod(temporary, 0o755)  # mkdtemp is for the owner only
-        if osp.lexists(root):
-            shutil.rmtree(root)
-        os.rename(temporary, root)
-    except BaseException:
-        shutil.rmtree(temporary, ignore_errors=True)
-        raise
 
 
 def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:

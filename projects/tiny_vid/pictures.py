@@ -30,7 +30,7 @@ from stpn_plugin.utils import ProgressBar, name_runs
 from stpn_plugin.visualization.frames import (
     add_box_legend,
     draw_detections,
-    load_frame,
+    load_rgb,
 )
 from stpn_plugin.visualization.style import save_figure, styled
 
@@ -167,7 +167,7 @@ def panels(
 
 def show(ax: Axes, run: SavedRun, index: int) -> None:
     """Show a frame with its ground truth and the surest detections."""
-    image = load_frame(str(run.img_paths[index]))
+    image = load_rgb(str(run.img_paths[index]))
     draw_detections(
         ax, image, run.gts[index], surest(run, index), run.classes, score_thr=0.0
     )
@@ -185,7 +185,7 @@ def draw_frame(runs: Sequence[SavedRun], index: int, title: str) -> np.ndarray:
     Returns:
         Picture (H, W, 3), BGR, larger than the frame.
     """
-    shape = load_frame(str(runs[0].img_paths[index])).shape
+    shape = load_rgb(str(runs[0].img_paths[index])).shape
     figure, axes = panels(1, len(runs), shape, FRAME_WIDTH)
     for ax, run in zip(axes[0], runs):
         show(ax, run, index)
@@ -226,7 +226,7 @@ def draw_sheet(
     Returns:
         The sheet, with a legend beside the frames.
     """
-    shape = load_frame(str(runs[0].img_paths[indices[0]])).shape
+    shape = load_rgb(str(runs[0].img_paths[indices[0]])).shape
     figure, axes = panels(
         len(runs), len(indices), shape, SHEET_WIDTH, left=0.35, right=1.75
     )

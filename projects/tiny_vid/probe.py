@@ -26,10 +26,10 @@ from mmengine.config import Config, ConfigDict
 from mmengine.model import ImgDataPreprocessor
 from mmtrack.datasets.api_wrappers import CocoVID
 from mmtrack.registry import MODELS
-from mmtrack.utils import register_all_modules
 from rich.progress import track
 from torch import Tensor, nn
 
+from stpn_plugin.builders import scope_of
 from stpn_plugin.utils import text_table
 
 NUM_FRAMES = (1, 4, 14)
@@ -151,10 +151,11 @@ def main(argv: list[str] | None = None) -> None:
     parser.add_argument('config', help='config of a detector of tiny_vid')
     parser.add_argument('checkpoints', nargs='+', help='of detectors or backbones')
     args = parser.parse_args(argv)
-    register_all_modules(init_default_scope=True)
     cfg = Config.fromfile(args.config)
     rows = [['checkpoint', *(f'{n} frame{"s"[: n > 1]}' for n in NUM_FRAMES)]]
-    for path, accuracies in probe_checkpoints(cfg, args.checkpoints).items():
+    with scope_of(cfg):
+        found = probe_checkpoints(cfg, args.checkpoints)
+    for path, accuracies in found.items():
         rows.append([path, *(f'{100 * accuracy:.1f} %' for accuracy in accuracies)])
     print('classes told from the last stage by a linear probe')
     print(text_table(rows))

@@ -86,7 +86,7 @@ class ResultWriter:
         path: Path of the file or folder.
 
     Attributes:
-        num_frames (int): Number of frames written.
+        num_frames: Number of frames written.
     """
 
     def __init__(self, path: str) -> None:

@@ -36,7 +36,7 @@ class SpreadSupport:
         count: Number of support frames.
 
     Attributes:
-        length (int): Number of frames of the video.
+        length: Number of frames of the video.
 
     Raises:
         VideoError: Not even the first frame can be read.

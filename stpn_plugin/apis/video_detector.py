@@ -72,8 +72,8 @@ class VideoDetector:
             on a CPU.
 
     Attributes:
-        classes (tuple[str]): Class names, of the checkpoint if it has them,
-            else of the config's test dataset.
+        classes: Class names, of the checkpoint if it has them, else of the config's
+            test dataset.
 
     Raises:
         FileNotFoundError: The config does not exist.
@@ -327,17 +327,17 @@ class VideoDetector:
 
     @property
     def reads_ahead(self) -> bool:
-        """bool: Whether support frames come from ahead of the current frame."""
+        """Whether support frames come from ahead of the current frame."""
         return (
             isinstance(self.model, VideoPrompting)
             and self.model.needs_support
             and not isinstance(self.model.support_policy, PastSupport)
         )
 
-    def _open_video(self, policy: PastSupport | None = None) -> SupportMemory | None:
+    def _start_video(self, policy: PastSupport | None = None) -> SupportMemory | None:
         if not isinstance(self.model, VideoPrompting):
             return None
-        return self.model.open_video(policy)
+        return self.model.start_video(policy)
 
     def _detect_video(
         self, video: Iterable[FrameLike], batch_size: int, sampler: dict[str, Any]
@@ -350,7 +350,7 @@ class VideoDetector:
                 support = WindowSupport(
                     video, sampler['frame_range'], sampler.get('stride', 1)
                 )
-        memory = self._open_video()
+        memory = self._start_video()
         size = sys.maxsize if self._whole_videos else batch_size
         for batch in _batches(enumerate(read_frames(video)), size):
             memories = []
@@ -454,16 +454,16 @@ class VideoStream:
         policy: Which past frames support the current one.
 
     Attributes:
-        state (StreamState): How far it has come.
+        state: How far it has come.
     """
 
     def __init__(self, detector: VideoDetector, policy: PastSupport) -> None:
         self._detector = detector
-        self.state = StreamState(detector._open_video(policy))
+        self.state = StreamState(detector._start_video(policy))
 
     @property
     def num_frames(self) -> int:
-        """int: Number of frames seen."""
+        """Number of frames seen."""
         return self.state.num_frames
 
     def push(self, frame: Frame | FrameLike) -> VideoResult:

@@ -43,9 +43,9 @@ class VideoFile:
         path: The file.
 
     Attributes:
-        fps (float, optional): Frames per second, if the file tells.
-        length (int, optional): Number of frames that the file announces. Some
-            files announce a few frames more or less than they hold.
+        fps: Frames per second, if the file tells.
+        length: Number of frames that the file announces. Some files announce a few
+            frames more or less than they hold.
 
     Raises:
         FileNotFoundError: There is no such file.
@@ -110,7 +110,7 @@ class LiveVideo:
 
     Attributes:
         fps: Frames per second, if the source tells.
-        num_frames (int): Number of frames read.
+        num_frames: Number of frames read.
 
     Raises:
         VideoError: It cannot be opened.

@@ -48,12 +48,12 @@ class VideoResult(TrackDataSample):
 
     @property
     def names(self) -> list[str]:
-        """list[str]: The class of each object."""
+        """The class of each object."""
         return [item['name'] for item in self.objects]
 
     @property
     def objects(self) -> list[dict[str, Any]]:
-        """list[dict]: Plain data of each object.
+        """Plain data of each object.
 
         ``name``, ``label``, ``score``, ``box`` (x1, y1, x2, y2 in pixels), and
         ``track_id`` if the model tracks.

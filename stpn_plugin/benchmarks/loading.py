@@ -11,11 +11,9 @@ from typing import Any
 import cv2
 import numpy as np
 from mmcv.transforms import BaseTransform
-from mmengine.registry import DefaultScope
 from mmtrack.registry import TRANSFORMS
-from mmtrack.utils import register_all_modules
 
-from ..builders import load_config
+from ..builders import load_config, scope_of
 from ..datasets.collate import collate_frames
 from .detectors import STPN
 from .measuring import Settings, Table
@@ -89,11 +87,10 @@ def measure(phase: str, num_frames: int, repeats: int, size: tuple[int, int]) ->
     dataset = cfg[f'{phase}_dataloader'].dataset
     pipeline = dataset.datasets[0].pipeline if phase == 'train' else dataset.pipeline
     spent: dict[str, float] = {}
-    register_all_modules(init_default_scope=False)
     with tempfile.TemporaryDirectory() as folder:
         paths = write_frames(Path(folder), size, num_frames)
         sample = _sample(paths, size)
-        with DefaultScope.overwrite_default_scope('mmtrack'):
+        with scope_of(cfg):
             steps = pipeline_steps(pipeline)
             for _ in range(repeats):
                 results: Any = copy.deepcopy(sample)

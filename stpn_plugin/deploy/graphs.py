@@ -147,9 +147,9 @@ class Graphs(nn.Module):
         maps: Whether frames become feature maps and not detections.
 
     Attributes:
-        support (SupportGraph): None where prompts need no support frames.
-        prompts (PromptGraph): Likewise.
-        frame (FrameGraph): The rest.
+        support: None where prompts need no support frames.
+        prompts: Likewise.
+        frame: The rest.
         keys: Blocks (stage, block) that prompts are for, None for prompts at the input.
 
     Raises:

@@ -123,7 +123,7 @@ class OnnxSTPN(STPN):
 
     @property
     def prompted_backbone(self) -> nn.Module:
-        """Nothing: the graphs have it in them."""
+        """There is none: the graphs have it in them."""
         return nn.Identity()
 
     def predict_with(

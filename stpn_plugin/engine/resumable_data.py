@@ -89,7 +89,7 @@ class RestOfBatches:
             to the same worker as in a pass from the beginning.
 
     Attributes:
-        start (int): First batch of the next pass, 0 in those after it.
+        start: First batch of the next pass, 0 in those after it.
     """
 
     def __init__(self, batch_sampler: Any, num_workers: int) -> None:
@@ -122,8 +122,8 @@ class ResumableLoader(DataLoader):
             draws a number at the start of each pass.
 
     Attributes:
-        passes (int): Number of passes that are complete.
-        position (int): Number of batches of the present pass that have been given out.
+        passes: Number of passes that are complete.
+        position: Number of batches of the present pass that have been given out.
     """
 
     def __init__(self, loader: DataLoader, undrawn: bool = False) -> None:

@@ -15,7 +15,7 @@ class StopSignals:
     """Notes SIGTERM and SIGINT, so that a training can save its state before it ends.
 
     Attributes:
-        received (int): The first signal that came, 0 while none has.
+        received: The first signal that came, 0 while none has.
     """
 
     def __init__(self) -> None:

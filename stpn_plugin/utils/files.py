@@ -34,8 +34,8 @@ class WholeFile:
             followed.
 
     Attributes:
-        path (str): As given.
-        temporary (str): The empty file to write to. Its ending is that of ``path``.
+        path: As given.
+        temporary: The empty file to write to. Its ending is that of ``path``.
 
     Raises:
         OSError: The file cannot be written, or what is there is no file.
@@ -264,20 +264,21 @@ def refuse_overwriting_input(source: PathLike, output: PathLike) -> None:
 
 
 @contextlib.contextmanager
-def whole_folder(path: PathLike) -> Iterator[str]:
+def whole_folder(path: PathLike, replace: bool = False) -> Iterator[str]:
     """Fill a new folder, whole or not at all.
 
     Args:
-        path: Path of the folder, which does not exist.
+        path: Path of the folder.
+        replace: Whether the new folder takes the place of an earlier one.
 
     Yields:
         The folder to write to.
 
     Raises:
-        OSError: The folder exists, or cannot be written.
+        OSError: The folder exists and is to stay, or cannot be written.
     """
     target = os.path.abspath(os.fspath(path))
-    if osp.lexists(target):
+    if osp.lexists(target) and not replace:
         raise FileExistsError(f'{path} exists')
     parent, name = osp.split(target)
     temporary = osp.join(parent, f'.{name[:40]}.{secrets.token_hex(4)}.part')
@@ -289,6 +290,8 @@ def whole_folder(path: PathLike) -> Iterator[str]:
     try:
         yield temporary
         try:
+            if replace and osp.lexists(target):
+                shutil.rmtree(target)
             os.rename(temporary, target)
         except OSError as error:
             raise _write_error(path, error) from error

@@ -26,7 +26,7 @@ _OUTLINE = [patheffects.withStroke(linewidth=3, foreground='black', alpha=0.5)]
 _LABEL_HEIGHT = 0.08  # about that of a label, as part of a frame's
 
 
-def load_frame(path: str) -> np.ndarray:
+def load_rgb(path: str) -> np.ndarray:
     """Read a frame.
 
     Args:

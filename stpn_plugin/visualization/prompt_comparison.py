@@ -20,7 +20,7 @@ from .frames import (
     add_box_legend,
     draw_detections,
     frame_sheet,
-    load_frame,
+    load_rgb,
     score_title,
 )
 from .style import styled
@@ -165,7 +165,7 @@ def plot_prompt_comparison(
     Returns:
         A row for every frame.
     """
-    images = [load_frame(video.img_paths[i]) for i in comparison.frames]
+    images = [load_rgb(video.img_paths[i]) for i in comparison.frames]
     figure, axes = frame_sheet(len(images), 2, images[0].shape, width=4)
     sides = (
         ('with prompts', comparison.prompted, comparison.prompted_scores),

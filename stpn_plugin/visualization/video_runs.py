@@ -15,7 +15,7 @@ from mmtrack.structures import TrackDataSample
 
 from ..builders import build_model, load_weights, packed_sample
 from ..utils import ProgressBar
-from .frames import load_frame
+from .frames import load_rgb
 
 
 class RunFrame(NamedTuple):
@@ -166,7 +166,7 @@ def least_sharp(img_paths: Sequence[str], number: int) -> list[int]:
         Indices of the least sharp frames, rising.
     """
     sharpness = [
-        cv2.Laplacian(cv2.cvtColor(load_frame(p), cv2.COLOR_RGB2GRAY), cv2.CV_64F).var()
+        cv2.Laplacian(cv2.cvtColor(load_rgb(p), cv2.COLOR_RGB2GRAY), cv2.CV_64F).var()
         for p in img_paths
     ]
     return sorted(np.argsort(sharpness, kind='stable')[:number].tolist())

@@ -13,7 +13,7 @@ from .frames import (
     draw_detections,
     frame_name,
     frame_sheet,
-    load_frame,
+    load_rgb,
     score_title,
 )
 from .style import styled
@@ -76,7 +76,7 @@ def plot_worst_frames(
     scores = frame_scores(run.gts, run.dets, len(run.classes))
     videos = [path.rpartition('/')[0] for path in run.img_paths if path]
     picked = pick_worst(scores, videos, number)
-    images = [load_frame(str(run.img_paths[i])) for i in picked]
+    images = [load_rgb(str(run.img_paths[i])) for i in picked]
     num_columns = min(3, len(picked))
     figure, axes = frame_sheet(
         -(-len(picked) // num_columns), num_columns, images[0].shape

@@ -15,6 +15,7 @@ from stpn_plugin.utils import (
     refuse_overwriting_input,
     same_file,
     whole_binary,
+    whole_folder,
     whole_path,
     whole_text,
 )
@@ -133,6 +134,22 @@ def test_a_name_made_of_the_content(tmp_path: Path) -> None:
     file.keep(tmp_path / 'a-123.txt')
     file.discard()  # nothing is left to discard
     assert names(tmp_path) == ['a-123.txt']
+
+
+def test_a_folder_is_replaced_when_the_new_one_is_complete(tmp_path: Path) -> None:
+    folder = tmp_path / 'made/a'
+    with whole_folder(folder, replace=True) as temporary:
+        Path(temporary, 'old').touch()
+    with pytest.raises(FileExistsError, match='a exists'):
+        with whole_folder(folder):
+            pass
+    with pytest.raises(KeyError):
+        with whole_folder(folder, replace=True) as temporary:
+            raise KeyError
+    assert names(folder) == ['old']
+    with whole_folder(folder, replace=True) as temporary:
+        Path(temporary, 'new').touch()
+    assert names(folder) == ['new'] and names(folder.parent) == ['a']
 
 
 def test_same_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -24,7 +24,7 @@ from stpn_plugin.visualization.frames import (
     WRONG,
     draw_boxes,
     draw_detections,
-    load_frame,
+    load_rgb,
 )
 
 
@@ -118,7 +118,7 @@ def test_worst_frames_without_files(cfg: Config, results: Path) -> None:
 def test_load_frame(tmp_path: Path) -> None:
     (tmp_path / 'a.jpg').write_text('no image')
     with pytest.raises(ValueError, match='cannot be read as an image'):
-        load_frame(str(tmp_path / 'a.jpg'))
+        load_rgb(str(tmp_path / 'a.jpg'))
 
 
 def test_find_video(cfg: Config) -> None:

@@ -7,7 +7,7 @@ from collections import Counter
 from typing import Any, Hashable, NamedTuple, Sequence
 
 from ...utils import text_table
-from .coco_writer import CocoWriter
+from .coco_writer import CocoSetWriter
 from .report import ConversionError
 
 
@@ -165,7 +165,7 @@ def write_clips(path: str, clips: Sequence[Clip], classes: Sequence[str]) -> Set
     objects = Counter(dict.fromkeys(classes, 0))
     left_out: Counter[str] = Counter()
     sections = ('videos', 'images', 'annotations')
-    with CocoWriter(path, categories, sections) as writer:
+    with CocoSetWriter(path, categories, sections) as writer:
         for clip in clips:
             if not clip.images:
                 raise ConversionError(f'video {clip.name} has no frames')

@@ -16,7 +16,7 @@ from ...utils import named_write_errors, whole_binary
 _encode = json.JSONEncoder(separators=(',', ':')).encode
 
 
-class CocoWriter:
+class CocoSetWriter:
     """Context manager that writes a COCO file entry by entry.
 
     The entries go to one temporary file a section. They become the COCO file when the
@@ -29,7 +29,7 @@ class CocoWriter:
         sections: Names of the other sections.
 
     Examples:
-        >>> with CocoWriter('a.json', [], ['images']) as writer:
+        >>> with CocoSetWriter('a.json', [], ['images']) as writer:
         ...     writer.add('images', file_name='1.JPEG')
         1
     """
@@ -42,7 +42,7 @@ class CocoWriter:
         self._counts = dict.fromkeys(sections, 0)
         self._files: dict[str, IO[bytes]] = {}
 
-    def __enter__(self) -> CocoWriter:
+    def __enter__(self) -> CocoSetWriter:
         folder = os.path.dirname(os.path.abspath(self.path))
         os.makedirs(folder, exist_ok=True)
         for section in self._counts:

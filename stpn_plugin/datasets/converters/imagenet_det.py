@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from ...utils import ProgressBar
 from ..imagenet_classes import IMAGENET_VID_CATEGORIES
-from .coco_writer import CocoWriter
+from .coco_writer import CocoSetWriter
 from .ilsvrc_lists import read_det_images
 from .ilsvrc_xml import Box, find_annotations, fit_boxes, read_annotation
 from .ordered_map import ordered_map
@@ -71,7 +71,7 @@ def convert_det(
         name for name in _find_images(ann_dir, 'train') if name not in train_names
     ]
     chunks = [names[i : i + _CHUNK] for i in range(0, len(names), _CHUNK)]
-    with CocoWriter(
+    with CocoSetWriter(
         path, _CATEGORIES, ('images', 'annotations')
     ) as writer, ProgressBar(
         total=len(names), desc=osp.basename(path), unit='image'
@@ -90,7 +90,7 @@ def convert_det(
 
 
 def _write_image(
-    writer: CocoWriter, report: Report, image: _Image, is_train_frame: bool
+    writer: CocoSetWriter, report: Report, image: _Image, is_train_frame: bool
 ) -> None:
     width, height = image.size
     image_id = writer.add(

@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 from ...utils import ProgressBar
 from ..imagenet_classes import IMAGENET_VID_CATEGORIES
-from .coco_writer import CocoWriter
+from .coco_writer import CocoSetWriter
 from .ilsvrc_lists import Video, read_train_videos, read_val_videos
 from .ilsvrc_xml import Annotation, Box, find_annotations, fit_boxes, read_annotation
 from .ordered_map import ordered_map
@@ -89,7 +89,7 @@ def _convert_set(
     parse = partial(_parse_video, ann_dir)
     sections = ('videos', 'images', 'annotations')
     num_instances = 0
-    with CocoWriter(path, IMAGENET_VID_CATEGORIES, sections) as writer, ProgressBar(
+    with CocoSetWriter(path, IMAGENET_VID_CATEGORIES, sections) as writer, ProgressBar(
         total=len(videos), desc=osp.basename(path), unit='video'
     ) as progress:
         for video, parsed in zip(videos, ordered_map(parse, videos, jobs)):
@@ -107,7 +107,7 @@ def _convert_set(
 
 
 def _write_video(
-    writer: CocoWriter,
+    writer: CocoSetWriter,
     report: Report,
     name: str,
     parsed: _ParsedVideo,

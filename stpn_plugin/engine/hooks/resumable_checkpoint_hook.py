@@ -51,7 +51,7 @@ class ResumableCheckpointHook(CheckpointHook):
     * Weights that are no finite numbers are not saved.
 
     Attributes:
-        signals (StopSignals): What asked the training to end.
+        signals: What asked the training to end.
     """
 
     # mmengine has no types for them.

@@ -26,20 +26,19 @@ class DetectionMatching:
         iou_thr: Least IoU of a match. Defaults to 0.5.
 
     Attributes:
-        order (np.ndarray): The D detections, numbered through all images as they are
-            given, by falling score, (D, ). All other arrays of detections follow it.
-        images (np.ndarray): Image of every detection, (D, ).
-        labels (np.ndarray): Its label, (D, ).
-        scores (np.ndarray): Its score, (D, ).
-        matches (np.ndarray): Ground truth that it took, or -1, (D, ).
-        same_class_iou (np.ndarray): Its highest IoU with ground truth of its class in
-            its image, taken or not; 0 if there is none, (D, ).
-        same_class_gt (np.ndarray): That ground truth, or -1, (D, ).
-        other_class_iou (np.ndarray): Likewise, of the other classes, (D, ).
-        other_class_gt (np.ndarray): That ground truth, or -1, (D, ).
-        gt_images (np.ndarray): Image of every ground-truth box, numbered through all
-            images, (G, ).
-        gt_labels (np.ndarray): Its label, (G, ).
+        order: The D detections, numbered through all images as they are given, by
+            falling score, (D, ). All other arrays of detections follow it.
+        images: Image of every detection, (D, ).
+        labels: Its label, (D, ).
+        scores: Its score, (D, ).
+        matches: Ground truth that it took, or -1, (D, ).
+        same_class_iou: Its highest IoU with ground truth of its class in its image,
+            taken or not; 0 if there is none, (D, ).
+        same_class_gt: That ground truth, or -1, (D, ).
+        other_class_iou: Likewise, of the other classes, (D, ).
+        other_class_gt: That ground truth, or -1, (D, ).
+        gt_images: Image of every ground-truth box, numbered through all images, (G, ).
+        gt_labels: Its label, (G, ).
 
     Raises:
         ValueError: If the lists or the arrays in them do not fit together, or a label

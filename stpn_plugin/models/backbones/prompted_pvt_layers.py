@@ -94,7 +94,7 @@ def convolve(
     return patches, hw_shape
 
 
-class PromptedPatchMerging(nn.Module):
+class PromptedPatchEmbed(nn.Module):
     """The patch embedding between two stages, over prompted tokens.
 
     Args:

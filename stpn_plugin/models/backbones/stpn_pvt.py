@@ -12,7 +12,7 @@ from mmtrack.registry import MODELS
 from torch import Tensor
 
 from .prompted_backbone import PromptedBackbone
-from .prompted_pvt_layers import PromptedPatchMerging, PromptedPVTLayer
+from .prompted_pvt_layers import PromptedPatchEmbed, PromptedPVTLayer
 
 
 @MODELS.register_module()
@@ -64,7 +64,7 @@ class STPNPyramidVisionTransformerV2(PromptedBackbone, PyramidVisionTransformerV
         super().__init__(**kwargs)
         for i, (embed, layers, _) in enumerate(self.layers):
             if i > 0:  # the first one embeds images, before prompts enter
-                self.layers[i][0] = PromptedPatchMerging(embed)
+                self.layers[i][0] = PromptedPatchEmbed(embed)
             self.layers[i][1] = ModuleList(
                 [PromptedPVTLayer(layer, with_cp, fused_attention) for layer in layers]
             )

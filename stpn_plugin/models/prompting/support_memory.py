@@ -31,8 +31,8 @@ class SupportMemory:
         video_id: Identifies the video.
 
     Attributes:
-        num_frames (int): Number of frames that the video has gone on by.
-        frame_id (int): The last of them, -1 before the first.
+        num_frames: Number of frames that the video has gone on by.
+        frame_id: The last of them, -1 before the first.
         prompts: Prompts for the current frame, None before the first.
         task_state: What the video's task remembers, such as a tracker, by the name of
             the model's attribute. Copies of a memory share it: a task goes through a

@@ -328,7 +328,7 @@ class VideoPrompting(FreezingMixin, BaseModel):
 
     # ---------------------------------------------------- a video's life
 
-    def open_video(
+    def start_video(
         self, policy: SupportPolicy | None = None, video_id: Any = None
     ) -> SupportMemory | None:
         """Memory of a video that starts; None if there is nothing to remember.
@@ -416,7 +416,7 @@ class VideoPrompting(FreezingMixin, BaseModel):
         frame_id, video_id = _frame_id(meta), meta.get('video_id')
         memory = self.memory
         if frame_id == 0:
-            memory = self.open_video(video_id=video_id)
+            memory = self.start_video(video_id=video_id)
         elif memory is None or memory.video_id != video_id:
             raise RuntimeError(
                 f'frame {frame_id} of video {video_id} arrived before frame 0 of that '

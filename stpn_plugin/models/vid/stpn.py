@@ -20,10 +20,10 @@ class STPN(VideoPrompting, SingleFrameDetector):
     Extraction", ICCV 2023.
 
     Args:
-        detector (dict): Config of any mmdet detector whose backbone takes
-            prompts. Its parameters are named ``detector.*``.
-        prompt_predictor (dict): Config of the :class:`PromptSource`. Its
-            parameters are named ``prompt_predictor.*``.
+        detector: Config of any mmdet detector whose backbone takes prompts. Its
+            parameters are named ``detector.*``.
+        prompt_predictor: Config of the :class:`PromptSource`. Its parameters are named
+            ``prompt_predictor.*``.
         *args: Those of :class:`SingleFrameDetector`.
         **kwargs: Those of :class:`VideoPrompting`, such as ``support``, and of
             :class:`SingleFrameDetector`.
