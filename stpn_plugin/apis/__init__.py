@@ -13,9 +13,10 @@ from .result_writers import (
     found_objects,
     select_detections,
 )
-from .video_detector import VideoDetector, VideoStream
+from .video_detector import VideoDetector
 from .video_io import LiveVideo, VideoError, VideoFile, open_video
 from .video_result import VideoResult
+from .video_stream import VideoStream
 
 __all__ = [
     'CocoWriter',

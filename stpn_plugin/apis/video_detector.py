@@ -2,56 +2,28 @@
 
 from __future__ import annotations
 
-import copy
-import itertools
 import os
 import sys
-import threading
-from contextlib import contextmanager
-from typing import (
-    Any,
-    Iterable,
-    Iterator,
-    Literal,
-    NamedTuple,
-    Sequence,
-    Tuple,
-    TypeVar,
-    Union,
-    overload,
-)
+from typing import Any, Iterable, Iterator, Literal, Sequence, overload
 
-import numpy as np
 import torch
 from mmcv.ops import roi_align
 from mmengine.config import Config
-from mmengine.dataset import Compose, pseudo_collate
 from mmengine.device import get_device
 from mmtrack.registry import DATASETS, MODELS
 
 from ..builders import entry, load_config, load_weights, scope_of
 from ..models.class_check import check_num_classes, checkpoint_classes
-from ..models.prompting import PastSupport, SupportMemory, VideoPrompting
-from ..models.prompting.batches import Batch
+from ..models.prompting import PastSupport, VideoPrompting
 from ..models.vid import SingleFrameDetector, STPNSelsa
 from ..models.vis import STPNMask2Former
 from ..utils.model_folders import read_model_folder
+from .frame_runner import FrameRunner, name_of
 from .pretrained import find_model
 from .support_frames import SpreadSupport, WindowSupport, support_sampler
-from .video_io import (
-    Frame,
-    FrameLike,
-    VideoError,
-    check_size,
-    load_frame,
-    open_video,
-    read_frames,
-)
-from .video_result import VideoResult
-
-T = TypeVar('T')
-Pair = Tuple[np.ndarray, VideoResult]  # image (H, W, 3), BGR, and what is in it
-Video = Union[str, 'os.PathLike[str]', Iterable[FrameLike]]
+from .video_io import Frame, FrameLike, Video, batched, opened, read_frames
+from .video_result import Pair, VideoResult, pairs_or_results
+from .video_stream import VideoStream, push
 
 
 class VideoDetector:
@@ -100,7 +72,7 @@ class VideoDetector:
     ) -> None:
         cfg = config if isinstance(config, Config) else load_config(str(config))
         self.device = torch.device(device or get_device())
-        self._amp_dtype = _amp_dtype(amp, self.device)
+        amp_dtype = _amp_dtype(amp, self.device)
         model = entry(cfg, 'model')
         with scope_of(cfg):
             self.model = MODELS.build(model)
@@ -111,7 +83,6 @@ class VideoDetector:
                     'of mmtrack.apis for the methods of mmtrack'
                 )
             dataset = entry(cfg, 'test_dataloader.dataset')
-            self._pipeline, self._to_float32 = _frame_pipeline(dataset.pipeline)
             self.classes = tuple(
                 DATASETS.build({**dataset, 'lazy_init': True}).metainfo['CLASSES']
             )
@@ -119,11 +90,14 @@ class VideoDetector:
             content = load_weights(self.model, str(checkpoint))
             self.classes = checkpoint_classes(content) or self.classes
         check_num_classes(self.model, self.classes)
+        self.model.to(self.device).eval()
+        with scope_of(cfg):
+            self._runner = FrameRunner(
+                self.model, self.classes, dataset.pipeline, amp_dtype
+            )
         self._dataset = dataset
         batch_sampler = cfg.test_dataloader.get('batch_sampler') or {}
-        self._whole_videos = _name(batch_sampler) == 'EntireVideoBatchSampler'
-        self.model.to(self.device).eval()
-        self._lock = threading.Lock()
+        self._whole_videos = name_of(batch_sampler) == 'EntireVideoBatchSampler'
 
     @classmethod
     def from_pretrained(
@@ -232,7 +206,7 @@ class VideoDetector:
                 has frames of different sizes. The frames before the faulty one
                 have been given by then, supported by one another.
         """
-        frames = _opened(video)
+        frames = opened(video)
         if self.reads_ahead and isinstance(frames, Iterator):
             raise TypeError(
                 'detect_video reads a video twice, and this one can be read only '
@@ -247,7 +221,7 @@ class VideoDetector:
             )
         if num_support_frames:
             sampler = dict(sampler, num_ref_imgs=num_support_frames)
-        return _pairs_or_results(
+        return pairs_or_results(
             self._detect_video(frames, batch_size, sampler), with_frames
         )
 
@@ -276,7 +250,7 @@ class VideoDetector:
         if policy is None:
             own = getattr(self.model, 'support_policy', None)
             policy = own if isinstance(own, PastSupport) else PastSupport()
-        return VideoStream(self, policy)
+        return VideoStream(self._runner, policy)
 
     def push(
         self,
@@ -299,31 +273,7 @@ class VideoDetector:
             VideoError: A frame is no image, or not of the size of its stream's
                 first. No stream goes on then.
         """
-        if len(streams) != len(frames):
-            raise ValueError(f'got {len(streams)} streams for {len(frames)} frames')
-        states = {stream: stream.state for stream in streams}
-        packed = []
-        for stream, item in zip(streams, frames):
-            state = states[stream]
-            frame = load_frame(item, state.num_frames)
-            shape = state.shape or frame.image.shape
-            check_size(frame, shape, state.num_frames)
-            packed.append(self._pack([frame], [state.num_frames]))
-            states[stream] = state._replace(
-                num_frames=state.num_frames + 1, shape=shape
-            )
-        memories = []
-        with self._inference():
-            batches = [self._preprocess(sample) for sample in packed]
-            for stream, batch in zip(streams, batches):
-                memory = self._advance(states[stream].memory, batch)
-                memories.append(memory)
-                states[stream] = states[stream]._replace(memory=memory)
-            results = self._predict(batches, memories)
-        # Only now, so that no stream goes on if one frame is faulty.
-        for stream, state in states.items():
-            stream.state = state
-        return results
+        return push(streams, frames)
 
     @property
     def reads_ahead(self) -> bool:
@@ -333,11 +283,6 @@ class VideoDetector:
             and self.model.needs_support
             and not isinstance(self.model.support_policy, PastSupport)
         )
-
-    def _start_video(self, policy: PastSupport | None = None) -> SupportMemory | None:
-        if not isinstance(self.model, VideoPrompting):
-            return None
-        return self.model.start_video(policy)
 
     def _detect_video(
         self, video: Iterable[FrameLike], batch_size: int, sampler: dict[str, Any]
@@ -350,9 +295,9 @@ class VideoDetector:
                 support = WindowSupport(
                     video, sampler['frame_range'], sampler.get('stride', 1)
                 )
-        memory = self._start_video()
+        memory = self._runner.start_video()
         size = sys.maxsize if self._whole_videos else batch_size
-        for batch in _batches(enumerate(read_frames(video)), size):
+        for batch in batched(enumerate(read_frames(video)), size):
             memories = []
             batches = []
             length = None if support is None else support.length
@@ -364,188 +309,12 @@ class VideoDetector:
                     joining = support.joining(frame_id)
                     frames += joining.frames
                     frame_ids += joining.frame_ids
-                packed = self._pack(frames, frame_ids, length)
-                with self._inference():
-                    batches.append(self._preprocess(packed))
-                    memory = self._advance(memory, batches[-1])
+                packed = self._runner.pack(frames, frame_ids, length)
+                prepared, memory = self._runner.prepare(packed, memory)
+                batches.append(prepared)
                 memories.append(memory)
-            with self._inference():
-                results = self._predict(batches, memories)
+            results = self._runner.predict(batches, memories)
             yield from zip((frame for _, frame in batch), results)
-
-    def _pack(
-        self, frames: list[Frame], frame_ids: list[int], length: int | None = None
-    ) -> dict[str, Any]:
-        """Run a frame, and perhaps support frames, through the test pipeline.
-
-        Args:
-            frames: The frame, and its support frames.
-            frame_ids: Their positions in the video.
-            length: Number of frames in the video, if known.
-
-        Returns:
-            ``inputs`` and ``data_samples``, as the config's dataset gives them.
-        """
-        dtype = np.float32 if self._to_float32 else np.uint8
-        shapes = [frame.image.shape[:2] for frame in frames]
-        data = dict(
-            img=[frame.image.astype(dtype, copy=False) for frame in frames],
-            img_path=[frame.path for frame in frames],
-            img_shape=shapes,
-            ori_shape=shapes,
-            img_id=frame_ids,
-            frame_id=frame_ids,
-            is_video_data=[True] * len(frames),
-        )
-        if length is not None:
-            data['video_length'] = [length] * len(frames)
-        return self._pipeline(data)
-
-    def _preprocess(self, packed: dict[str, Any]) -> Batch:
-        return self.model.data_preprocessor(pseudo_collate([packed]), False)
-
-    def _advance(
-        self, memory: SupportMemory | None, batch: Batch
-    ) -> SupportMemory | None:
-        if memory is None:
-            return None
-        return self.model.advance(memory, batch['inputs'], batch['data_samples'][0])
-
-    def _predict(
-        self, batches: list[Batch], memories: list[SupportMemory | None]
-    ) -> list[VideoResult]:
-        results = self.model.predict_frames(batches, memories)
-        return [VideoResult.of(result.cpu(), self.classes) for result in results]
-
-    @contextmanager
-    def _inference(self) -> Iterator[None]:
-        autocast = torch.autocast(
-            self.device.type,
-            dtype=self._amp_dtype,
-            enabled=self._amp_dtype is not None,
-        )
-        # The backbone is given prompts for the length of a call: one at a time.
-        with self._lock, torch.no_grad(), autocast:
-            yield
-
-
-class StreamState(NamedTuple):
-    """How far a stream has come.
-
-    Attributes:
-        memory: What it remembers, None if its model needs no memory.
-        num_frames: Number of frames seen.
-        shape: (H, W, 3) of its frames, None before the first.
-    """
-
-    memory: SupportMemory | None
-    num_frames: int = 0
-    shape: tuple[int, ...] | None = None
-
-
-class VideoStream:
-    """A camera or video whose frames are detected as they come.
-
-    No frame of the future is used, and memory is bounded. Made by
-    :meth:`VideoDetector.stream`.
-
-    Args:
-        detector: The detector.
-        policy: Which past frames support the current one.
-
-    Attributes:
-        state: How far it has come.
-    """
-
-    def __init__(self, detector: VideoDetector, policy: PastSupport) -> None:
-        self._detector = detector
-        self.state = StreamState(detector._start_video(policy))
-
-    @property
-    def num_frames(self) -> int:
-        """Number of frames seen."""
-        return self.state.num_frames
-
-    def push(self, frame: Frame | FrameLike) -> VideoResult:
-        """Detect in the next frame.
-
-        Args:
-            frame: Image (H, W, 3), BGR, uint8, or image file.
-
-        Returns:
-            Its result; see :meth:`VideoDetector.detect_video`.
-
-        Raises:
-            VideoError: The frame is no image, or not of the size of the first.
-        """
-        return self._detector.push([self], [frame])[0]
-
-    @overload
-    def run(
-        self, video: Video, batch_size: int = ..., with_frames: Literal[False] = ...
-    ) -> Iterator[VideoResult]: ...
-
-    @overload
-    def run(
-        self, video: Video, batch_size: int = ..., *, with_frames: Literal[True]
-    ) -> Iterator[Pair]: ...
-
-    def run(
-        self, video: Video, batch_size: int = 1, with_frames: bool = False
-    ) -> Iterator[VideoResult] | Iterator[Pair]:
-        """Detect in all frames of a video, which is read once.
-
-        Args:
-            video: As for :meth:`VideoDetector.detect_video`, or one that can be
-                read only once, such as a camera.
-            batch_size: Frames in one forward pass. All of them are waited for.
-            with_frames: Whether to give each frame along with its result.
-
-        Returns:
-            As of :meth:`VideoDetector.detect_video`.
-
-        Raises:
-            FileNotFoundError: There is no such file.
-            VideoError: The video has no frames, can be read only in part, or
-                has frames of different sizes. The frames before the faulty one
-                have been given by then.
-        """
-        batches = _batches(read_frames(_opened(video)), batch_size)
-        pairs = (zip(b, self._detector.push([self] * len(b), b)) for b in batches)
-        return _pairs_or_results(itertools.chain.from_iterable(pairs), with_frames)
-
-
-def _opened(video: Video) -> Iterable[FrameLike]:
-    return open_video(video) if isinstance(video, (str, os.PathLike)) else video
-
-
-def _pairs_or_results(
-    pairs: Iterable[tuple[Frame, VideoResult]], with_frames: bool
-) -> Iterator[VideoResult] | Iterator[Pair]:
-    if with_frames:
-        return (
-            (frame.image, result.with_image(frame.image)) for frame, result in pairs
-        )
-    return (result for _, result in pairs)
-
-
-def _batches(items: Iterable[T], size: int) -> Iterator[list[T]]:
-    """Lists of ``size`` items. What came before an exception is given first."""
-    if size < 1:
-        raise ValueError(f'batch_size must be >= 1, got {size}')
-    batch: list[T] = []
-    try:
-        for item in items:
-            batch.append(item)
-            if len(batch) == size:
-                yield batch
-                batch = []
-    except VideoError:
-        if batch:
-            yield batch
-        raise
-    if batch:
-        yield batch
 
 
 def _amp_dtype(amp: bool | torch.dtype, device: torch.device) -> torch.dtype | None:
@@ -577,38 +346,3 @@ def has_operators_for(dtype: torch.dtype, device: torch.device) -> bool:
     except RuntimeError:
         return False
     return True
-
-
-def _frame_pipeline(transforms: Sequence[dict[str, Any]]) -> tuple[Compose, bool]:
-    """The test pipeline for lists of frames that are in memory.
-
-    Args:
-        transforms: The pipeline of a test dataset, for lists of frames or for
-            single ones.
-
-    Returns:
-        The pipeline without loading, for lists of frames, and whether frames
-        are to be loaded as float32.
-    """
-    transforms = copy.deepcopy(list(transforms))
-    if _name(transforms[0]) == 'TransformBroadcaster':
-        each, rest = transforms[0]['transforms'], transforms[1:]
-    else:
-        each, rest = transforms[:-1], transforms[-1:]
-    for transform in rest:
-        if _name(transform) == 'PackTrackInputs':
-            transform['pack_single_img'] = False
-    names = ('LoadImageFromFile', 'LoadFrameFromVideo')
-    loaders = [t for t in each if _name(t) in names]
-    to_float32 = any(t.get('to_float32', False) for t in loaders)
-    # There are no annotations to load either.
-    each = [t for t in each if not _name(t).startswith('Load')]
-    broadcast = dict(
-        type='TransformBroadcaster', share_random_params=True, transforms=each
-    )
-    return Compose([broadcast, *rest]), to_float32
-
-
-def _name(part: dict[str, Any]) -> str:
-    """Name of a config's part, without the scope."""
-    return str(part.get('type')).split('.')[-1]

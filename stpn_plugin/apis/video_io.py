@@ -13,6 +13,7 @@ from typing import (
     Iterator,
     NamedTuple,
     Sequence,
+    TypeVar,
     Union,
 )
 
@@ -21,6 +22,8 @@ import mmcv
 import numpy as np
 
 FrameLike = Union[np.ndarray, str, 'os.PathLike[str]']
+Video = Union[str, 'os.PathLike[str]', Iterable[FrameLike]]
+T = TypeVar('T')
 
 IMAGE_SUFFIXES = ('.jpg', '.jpeg', '.png', '.bmp', '.ppm', '.tif', '.tiff', '.webp')
 
@@ -228,6 +231,30 @@ def open_video(source: int | str | os.PathLike[str]) -> Iterable[FrameLike]:
             f'{source} has no images ({", ".join(IMAGE_SUFFIXES)}): zero frames'
         )
     return sorted(names, key=_natural_key)
+
+
+def opened(video: Video) -> Iterable[FrameLike]:
+    """The frames of a video, which may be given as a path."""
+    return open_video(video) if isinstance(video, (str, os.PathLike)) else video
+
+
+def batched(items: Iterable[T], size: int) -> Iterator[list[T]]:
+    """Lists of ``size`` items. What came before an exception is given first."""
+    if size < 1:
+        raise ValueError(f'batch_size must be >= 1, got {size}')
+    batch: list[T] = []
+    try:
+        for item in items:
+            batch.append(item)
+            if len(batch) == size:
+                yield batch
+                batch = []
+    except VideoError:
+        if batch:
+            yield batch
+        raise
+    if batch:
+        yield batch
 
 
 def read_frames(video: Iterable[FrameLike]) -> Iterator[Frame]:

@@ -6,7 +6,7 @@ import base64
 import json
 from functools import lru_cache
 from html import escape
-from typing import Any, Sequence
+from typing import Any, Iterable, Iterator, Sequence, Tuple
 
 import cv2
 import numpy as np
@@ -14,10 +14,13 @@ from mmtrack.structures import TrackDataSample
 
 from ..evaluation.exports.libraries import supervision_detections
 from .result_writers import DetectionDrawer, found_objects, select_detections
-from .video_io import load_frame
+from .video_io import Frame, load_frame
 
 _SHOWN_FROM = 0.3  # lowest score in pictures, that of the command ``stpn demo``
 _DRAWERS = lru_cache(maxsize=4)(DetectionDrawer)
+
+
+Pair = Tuple[np.ndarray, 'VideoResult']  # image (H, W, 3), BGR, and what is in it
 
 
 class VideoResult(TrackDataSample):
@@ -164,3 +167,19 @@ def _text(value: Any) -> str:
     if isinstance(value, list):
         return ', '.join(f'{number:.0f}' for number in value)
     return f'{100 * value:.1f} %' if isinstance(value, float) else str(value)
+
+
+def pairs_or_results(
+    pairs: Iterable[tuple[Frame, VideoResult]], with_frames: bool
+) -> Iterator[VideoResult] | Iterator[Pair]:
+    """Results of frames, with their images if wanted.
+
+    Args:
+        pairs: Frames and their results.
+        with_frames: Whether to give the images, too; results keep theirs then.
+    """
+    if with_frames:
+        return (
+            (frame.image, result.with_image(frame.image)) for frame, result in pairs
+        )
+    return (result for _, result in pairs)
