@@ -104,7 +104,7 @@ class Model:
         """Where its prompts come from."""
         source = self.cfg.model.get('prompt_predictor', {})
         kind = PROMPTS[source.get('type')]
-        return f'{kind}, every block' if source.get('deep_depths') else kind
+        return f'{kind}, every block' if source.get('deep') else kind
 
     @property
     def architecture(self) -> list[str]:

@@ -40,9 +40,6 @@ def shrink(model: Any) -> None:
     backbone.update(embed_dims=WIDTH, init_cfg=None)
     neck = model.detector.neck
     neck.in_channels = [channels // scale for channels in neck.in_channels]
-    source = model.get('prompt_predictor', {})
-    if 'deep_depths' in source:
-        source.deep_depths = backbone.depths
     detr = 'DETR' in model.detector.type
     tiny_models.narrow(model.detector, width=256 if detr else 64)
 

@@ -11,8 +11,11 @@ import torch
 from mmengine.config import Config
 from mmtrack.registry import MODELS
 
+from stpn_plugin.engine import build_runner
 from stpn_plugin.models import STPN
 from tests.support import tiny_models
+from tests.support.tiny_configs import shrink_run
+from tests.support.tiny_data import write_tiny_vid
 
 ROOT = Path(__file__).resolve().parents[1]
 TEXT = (ROOT / 'CONTRIBUTING.md').read_text()
@@ -31,7 +34,7 @@ def recipes() -> dict[str, Any]:
 
 def test_recipes_pass_their_tests(recipes: dict[str, Any]) -> None:
     tests = [name for name in recipes if name.startswith('test_')]
-    assert len(tests) == 2
+    assert len(tests) == 3
     for name in tests:
         recipes[name]()
 
@@ -53,8 +56,38 @@ def test_recipes_work_in_a_detector(recipes: dict[str, Any]) -> None:
     assert model.prompt_predictor.reduction.weight.grad.abs().sum() > 0
 
 
+@pytest.mark.slow
+def test_task_trains_and_is_scored(recipes: dict[str, Any], tmp_path: Path) -> None:
+    """By its config, on the tiny set."""
+    block, _ = (block for block in BLOCKS if '_base_' in block)
+    path = tmp_path / 'task.py'
+    path.write_text(block.replace("'../../", f"'{ROOT}/configs/"))
+    cfg = Config.fromfile(path)
+    cfg.model.detector = tiny_models.detector(
+        'faster_rcnn/faster-rcnn_r50_fpn_1x_coco.py'
+    )
+    cfg.model.detector.roi_head.bbox_head.num_classes = 30
+    cfg.model.detector.test_cfg.rcnn.score_thr = 0.0
+    cfg.model.prompt_predictor.num_heads = 4
+    cfg.model.frozen_modules = ['motion']  # it is large
+    datasets = cfg.train_dataloader.dataset.datasets
+    numbers = [dataset.ref_img_sampler.num_ref_imgs for dataset in datasets]
+    root = write_tiny_vid(tmp_path / 'data', 1, num_frames=2, num_stills=1)
+    shrink_run(cfg, root)
+    for dataset, number in zip(datasets, numbers):
+        dataset.ref_img_sampler.num_ref_imgs = number
+    cfg.train_cfg.val_interval = 2
+    cfg.default_hooks.checkpoint.interval = 2
+    cfg.work_dir = str(tmp_path / 'work')
+    runner = build_runner(cfg)
+    start = runner.model.prompt_predictor.query.detach().clone()
+    runner.train()
+    assert not torch.equal(runner.model.prompt_predictor.query, start)
+    assert 'coco/bbox_mAP' in runner.test()
+
+
 def test_config(tmp_path: Path) -> None:
-    (block,) = (block for block in BLOCKS if '_base_' in block)
+    _, block = (block for block in BLOCKS if '_base_' in block)
     name = re.search("_base_ = '(.*)'", block).group(1)
     (base,) = (ROOT / 'configs').rglob(name)
     path = tmp_path / 'recipe.py'
@@ -67,7 +100,7 @@ def test_config(tmp_path: Path) -> None:
 
 
 def test_named_files_exist() -> None:
-    paths = re.findall('`((?:stpn_plugin|tests)/[\\w/.]*)`', TEXT)
+    paths = re.findall('`((?:stpn_plugin|tests|projects)/[\\w/.]*)`', TEXT)
     assert len(paths) > 5
     for path in (*paths, 'CHANGELOG.md', '.ci/run'):
         assert (ROOT / path).exists(), path

@@ -47,35 +47,13 @@ def shrink(model: Any) -> None:
         if 'conv_out_channels' in head.embed_head or 'norm_cfg' in head.embed_head:
             head.embed_head.update(conv_out_channels=32, norm_cfg=None)
     if 'pixel_decoder' in head:
-        _narrow_mask2former(head)
-        head.in_channels = tiny_models.CHANNELS
+        tiny_models.narrow_mask2former(head)
         model.init_cfg = None
     if 'reid' in model:
         model.reid.init_cfg = None
     model.prompt_predictor.update(num_heads=4)
     for key in ('in_channels', 'prompt_dims'):
         model.prompt_predictor.pop(key, None)
-
-
-def _narrow_mask2former(cfg: Any) -> None:
-    if isinstance(cfg, (list, tuple)):
-        for item in cfg:
-            _narrow_mask2former(item)
-    if not isinstance(cfg, dict):
-        return
-    sizes = dict(feedforward_channels=32, num_layers=1, num_queries=20, num_feats=16)
-    sizes.update(num_points=64, num_groups=4)
-    for key, value in cfg.items():
-        if key == 'num_points' and value == 4:
-            continue  # of deformable attention
-        if key in sizes and isinstance(value, int):
-            cfg[key] = sizes[key]
-        elif key in ('embed_dims', 'feat_channels', 'out_channels'):
-            cfg[key] = 32
-        elif key == 'num_heads':
-            cfg[key] = 4
-        else:
-            _narrow_mask2former(value)
 
 
 def tiny_config(name: str, root: Path, work_dir: Path) -> Config:

@@ -28,9 +28,7 @@ def stock_config(method: str, data_root: Path) -> Config:
     detector.neck.update(in_channels=[64])
     detector.rpn_head.feat_channels = 16
     detector.roi_head.bbox_head.fc_out_channels = 32
-    _rewrite(list(cfg.values()), data_root)
-    cfg.train_cfg.update(max_epochs=1, val_interval=1)
-    cfg.default_hooks.logger.interval = 1
+    shrink_run(cfg, data_root)
     return cfg
 
 
@@ -55,6 +53,13 @@ def stpn_config(data_root: Path) -> Config:
     cfg.auto_scale_lr = dict(enable=False, base_batch_size=8)
     cfg.randomness = dict(seed=0)
     return cfg
+
+
+def shrink_run(cfg: Config, data_root: Path) -> None:
+    """Make a VID config train from random weights, one epoch of the tiny set."""
+    _rewrite(list(cfg.values()), data_root)
+    cfg.train_cfg.update(max_epochs=1, val_interval=1)
+    cfg.default_hooks.logger.interval = 1
 
 
 def _rewrite(node: Any, data_root: Path) -> None:

@@ -154,6 +154,39 @@ def narrow(cfg: Any, width: int) -> None:
             narrow(value, width)
 
 
+def narrow_mask2former(head: Any, num_queries: int = 20) -> None:
+    """Shrink a head of Mask2Former to stand behind :func:`backbone`, in place."""
+    sizes = dict(
+        feedforward_channels=32,
+        num_layers=1,
+        num_queries=num_queries,
+        num_points=64,
+        num_feats=16,
+        num_groups=4,
+    )
+
+    def shrink(cfg: Any) -> None:
+        if isinstance(cfg, (list, tuple)):
+            for item in cfg:
+                shrink(item)
+        if not isinstance(cfg, dict):
+            return
+        for key, value in cfg.items():
+            if key == 'num_points' and value == 4:
+                continue  # of deformable attention
+            if key in sizes and isinstance(value, int):
+                cfg[key] = sizes[key]
+            elif key in ('embed_dims', 'feat_channels', 'out_channels'):
+                cfg[key] = 32
+            elif key == 'num_heads':
+                cfg[key] = 4
+            else:
+                shrink(value)
+
+    shrink(head)
+    head.in_channels = CHANNELS
+
+
 def samples(
     batch_size: int = 1,
     num_boxes: int = 2,

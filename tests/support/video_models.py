@@ -79,8 +79,11 @@ test_on_dataset.__test__ = False
 def assert_same(
     results: list[TrackDataSample],
     expected: list[TrackDataSample],
+    scores: dict[str, float] | None = None,
     **tolerance: float,
 ) -> None:
+    """Compare detections: by ``tolerance``, and ``scores`` by theirs, if given."""
+    tolerance = tolerance or dict(rtol=0, atol=0)
     assert len(results) == len(expected) > 0
     for result, wanted in zip(results, expected):
         assert len(wanted.pred_det_instances) > 0
@@ -89,7 +92,7 @@ def assert_same(
             torch.testing.assert_close(
                 result.pred_det_instances[key],
                 wanted.pred_det_instances[key],
-                **(tolerance or dict(rtol=0, atol=0)),
+                **(scores if scores and key == 'scores' else tolerance),
             )
 
 

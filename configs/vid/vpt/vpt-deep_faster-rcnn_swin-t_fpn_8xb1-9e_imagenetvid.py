@@ -2,4 +2,4 @@
 # own. Deep static prompts were released with Swin-T only, for 3 epochs.
 _base_ = ['./vpt-shallow_faster-rcnn_swin-t_fpn_8xb1-9e_imagenetvid.py']
 
-model = dict(prompt_predictor=dict(deep_depths=(2, 2, 6, 2)))
+model = dict(prompt_predictor=dict(deep=True))

@@ -2,4 +2,4 @@
 # prompts of its own, and all else of the backbone is frozen.
 _base_ = ['./vpt-shallow_faster-rcnn_swin-t_fpn_frozen_8xb1-3e_imagenetvid.py']
 
-model = dict(prompt_predictor=dict(deep_depths=(2, 2, 6, 2)))
+model = dict(prompt_predictor=dict(deep=True))

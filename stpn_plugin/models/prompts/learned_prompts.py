@@ -27,12 +27,18 @@ class LearnedPrompts(PromptSource):
     Args:
         prompt_dims: Channels of the backbone's first stage.
         num_prompts: Number of prompts P. Defaults to 5.
-        deep_depths: Number of blocks of each stage of the backbone, for deep prompts.
-            Empty (default) gives shallow ones.
+        deep_depths: For deep prompts, the number of blocks of each stage that get them,
+            from the stage's first on. Empty (default) leaves it to ``deep``.
         patch_size: Patch size of the backbone. Defaults to 4.
         deep_channels: Channels of each stage, for deep prompts. By default they double
             from stage to stage.
+        deep: Whether all blocks of the backbone get prompts. Defaults to False: shallow
+            ones.
+        num_blocks: Number of blocks of each stage of the backbone, for ``deep``.
         init_cfg: Initialization config.
+
+    Raises:
+        ValueError: With ``deep`` the number of blocks is not known.
     """
 
     needs_support = False
@@ -44,6 +50,8 @@ class LearnedPrompts(PromptSource):
         deep_depths: Sequence[int] = (),
         patch_size: int = 4,
         deep_channels: Sequence[int] | None = None,
+        deep: bool = False,
+        num_blocks: Sequence[int] | None = None,
         init_cfg: OptMultiConfig = None,
     ) -> None:
         super().__init__(init_cfg)
@@ -55,6 +63,14 @@ class LearnedPrompts(PromptSource):
             )
 
         self.prompt_dims = prompt_dims
+        if deep and not deep_depths:
+            if num_blocks is None:
+                raise ValueError(
+                    'deep=True needs num_blocks, the number of blocks of each stage. A '
+                    'detector sets it, if its backbone has access to its blocks; see '
+                    'stpn_plugin.models.backbones.BlockPromptable'
+                )
+            deep_depths = num_blocks
         self.deep_depths = tuple(deep_depths)
         if deep_channels is None:
             deep_channels = [prompt_dims * 2**i for i in range(len(self.deep_depths))]
@@ -68,12 +84,13 @@ class LearnedPrompts(PromptSource):
 
     @classmethod
     def dims_from(cls, backbone: Promptable) -> dict[str, Any]:
-        """``prompt_dims``, ``patch_size`` and ``deep_channels``."""
+        """``prompt_dims``, ``patch_size``, ``deep_channels`` and ``num_blocks``."""
         channels = list(backbone.feat_channels)
         return dict(
             prompt_dims=channels[0],
             patch_size=backbone.feat_strides[0],
             deep_channels=channels,
+            num_blocks=getattr(backbone, 'num_blocks', None),
         )
 
     def check_backbone(self, backbone: Any) -> None:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import copy
+import importlib
 import pickle
+import pkgutil
 from typing import Any, Callable, NamedTuple
 
 import pytest
@@ -14,12 +16,14 @@ from mmdet.models.backbones.swin import SwinTransformer
 from mmtrack.registry import MODELS
 from torch import Tensor, nn
 
+from stpn_plugin.models import backbones
 from stpn_plugin.models.backbones import (
     STPNPyramidVisionTransformerV2,
     STPNSwinTransformer,
     require_blocks,
     require_promptable,
 )
+from stpn_plugin.models.backbones.prompted_backbone import PromptedBackbone
 
 
 class Case(NamedTuple):
@@ -72,6 +76,22 @@ def assert_same(outs: Any, expected: Any, tolerance: float = 1e-4) -> None:
     assert len(outs) == len(expected)
     for out, other in zip(outs, expected):
         torch.testing.assert_close(out, other, rtol=tolerance, atol=tolerance)
+
+
+def subclasses(cls: type) -> set[type]:
+    """The public ones of this package, with theirs."""
+    found: set[type] = set()
+    for child in cls.__subclasses__():
+        if child.__module__.startswith('stpn_plugin.') and child.__name__[0] != '_':
+            found.add(child)
+        found |= subclasses(child)
+    return found
+
+
+def test_no_backbone_is_left_out() -> None:
+    for module in pkgutil.iter_modules(backbones.__path__, f'{backbones.__name__}.'):
+        importlib.import_module(module.name)
+    assert subclasses(PromptedBackbone) == {case.prompted for case in CASES.values()}
 
 
 def test_offers_the_contract(case: Case) -> None:

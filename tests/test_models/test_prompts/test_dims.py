@@ -29,6 +29,7 @@ SOURCES = [
     dict(type='MixerPromptPredictor'),
     dict(type='LearnedPrompts'),
     dict(type='LearnedPrompts', deep_depths=(1, 2, 1, 1)),
+    dict(type='LearnedPrompts', deep=True),
     dict(type='DeepPromptPredictor', predictor=AVERAGE, blocks=[(1, 1), (3, 0)]),
 ]
 
@@ -112,6 +113,18 @@ def test_stages_beyond_the_channels_are_refused() -> None:
         )
 
 
+@pytest.mark.parametrize('kind', BACKBONES)
+def test_deep_prompts_are_for_all_blocks(kind: str) -> None:
+    cfg, backbone = dict(type='LearnedPrompts'), BACKBONES[kind]()
+    deep = build(dict(cfg, deep=True), backbone)
+    stated = build(dict(cfg, deep_depths=(1, 2, 1, 1)), backbone)
+    assert list(deep()) == [(0, 0), (1, 0), (1, 1), (2, 0), (3, 0)]
+    stated.load_state_dict(deep.state_dict())
+    fewer = build(dict(cfg, deep=True, deep_depths=(1, 1)), backbone)
+    assert list(fewer()) == [(0, 0), (1, 0)]
+    assert not isinstance(build(cfg, backbone)(), dict)
+
+
 class InputOnly(nn.Module):
     """Takes prompts at its input, and offers no access to blocks."""
 
@@ -132,3 +145,5 @@ def test_block_prompts_need_access_to_blocks() -> None:
     )
     with pytest.raises(TypeError, match='InputOnly lacks .*block_inputs'):
         deep.check_backbone(InputOnly())
+    with pytest.raises(ValueError, match='deep=True needs num_blocks'):
+        build(dict(type='LearnedPrompts', deep=True), InputOnly())

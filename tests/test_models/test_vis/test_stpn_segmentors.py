@@ -18,38 +18,7 @@ from stpn_plugin.models.prompting import PastSupport
 from stpn_plugin.models.vis.min_vis import match_queries
 from tests.support import tiny_models
 
-WIDTH = 32
 NUM_QUERIES = 12
-
-
-def narrow(cfg: Any) -> None:
-    """Shrink a Mask2Former config, in place."""
-    if isinstance(cfg, (list, tuple)):
-        for item in cfg:
-            narrow(item)
-    if not isinstance(cfg, dict):
-        return
-    sizes = dict(
-        feedforward_channels=32,
-        num_layers=1,
-        num_queries=NUM_QUERIES,
-        num_points=64,
-        num_feats=WIDTH // 2,
-        num_groups=4,
-    )
-    for key, value in cfg.items():
-        if key == 'num_points' and value == 4:
-            continue  # of deformable attention
-        if key in sizes and isinstance(value, int):
-            cfg[key] = sizes[key]
-        elif key in ('embed_dims', 'feat_channels', 'out_channels'):
-            cfg[key] = WIDTH
-        elif key == 'num_heads':
-            cfg[key] = 4
-        elif key == 'class_weight':
-            cfg[key] = [1.0] * tiny_models.NUM_CLASSES + [0.1]
-        else:
-            narrow(value)
 
 
 def mask2former(min_vis: bool = False) -> dict[str, Any]:
@@ -70,8 +39,8 @@ def mask2former(min_vis: bool = False) -> dict[str, Any]:
         name = 'mmtrack::vis/mask2former/mask2former_r50_8xb2-8e_youtubevis2019.py'
         head = get_config(name).model.track_head
         head.num_classes = tiny_models.NUM_CLASSES
-    narrow(head)
-    head.in_channels = tiny_models.CHANNELS
+    tiny_models.narrow_mask2former(head, NUM_QUERIES)
+    head.loss_cls.class_weight = [1.0] * tiny_models.NUM_CLASSES + [0.1]
     return dict(
         type='STPNMinVIS' if min_vis else 'STPNMask2Former',
         data_preprocessor=dict(type='TrackDataPreprocessor', pad_size_divisor=32),
