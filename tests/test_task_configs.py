@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ from mmengine.optim import build_optim_wrapper
 from mmtrack.registry import MODELS
 
 from stpn_plugin.apis import VideoDetector
+from stpn_plugin.builders import load_config
 from stpn_plugin.engine import build_runner
 from tests.support import tiny_models
 from tests.support.tiny_tasks import write_tiny_mot, write_tiny_vis
@@ -23,6 +25,11 @@ MASKTRACK = 'vis/stpn-masktrack-rcnn_mask-rcnn_swin-t_fpn_8xb1-12e_youtubevis201
 MASK2FORMER = 'vis/stpn-mask2former_swin-t_8xb2-8e_youtubevis2019.py'
 MIN_VIS = 'vis/stpn-minvis_swin-t_8xb4-6k_youtubevis2019.py'
 BYTETRACK = 'mot/stpn-bytetrack_faster-rcnn_swin-t_fpn_8xb1-9e_imagenetvid.py'
+FOR_TESTING = {
+    tracker: f'mot/stpn-{tracker}_faster-rcnn_swin-t_fpn_mot17halfval.py'
+    for tracker in ('bytetrack', 'sort', 'deepsort', 'strongsort')
+}
+TRACKERS = {'qdtrack': QDTRACK, **FOR_TESTING}
 
 
 def shrink(model: Any) -> None:
@@ -51,6 +58,8 @@ def shrink(model: Any) -> None:
         model.init_cfg = None
     if 'reid' in model:
         model.reid.init_cfg = None
+        model.reid.backbone.update(depth=18, base_channels=8)
+        model.reid.head.update(in_channels=64)
     model.prompt_predictor.update(num_heads=4)
     for key in ('in_channels', 'prompt_dims'):
         model.prompt_predictor.pop(key, None)
@@ -89,6 +98,15 @@ def _resize(pipeline: Any) -> None:
             transform.crop_size = (64, 96)
 
 
+def track_from(tracker: Any, score: float) -> None:
+    """Let a tracker follow boxes of an untrained detector, in place."""
+    for key in ('obj_score_thr', 'init_score_thr', 'init_track_thr'):
+        if key in tracker:
+            tracker[key] = score
+    if 'obj_score_thrs' in tracker:
+        tracker.obj_score_thrs.update(high=score, low=score / 2)
+
+
 @pytest.fixture(scope='module')
 def mot_root(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return write_tiny_mot(tmp_path_factory.mktemp('mot'), num_frames=4)
@@ -113,15 +131,17 @@ def test_qdtrack_trains_and_is_scored(mot_root: Path, tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize('tracker', ['sort', 'deepsort', 'strongsort'])
-def test_sorts_are_scored(tracker: str, mot_root: Path, tmp_path: Path) -> None:
-    name = f'mot/stpn-{tracker}_faster-rcnn_swin-t_fpn_mot17halfval.py'
-    cfg = tiny_config(name, mot_root, tmp_path)
+@pytest.mark.parametrize('tracker', FOR_TESTING)
+def test_trackers_for_testing_are_scored(
+    tracker: str, mot_root: Path, tmp_path: Path
+) -> None:
+    cfg = tiny_config(FOR_TESTING[tracker], mot_root, tmp_path)
     cfg.train_cfg = None
     cfg.optim_wrapper = None
-    cfg.model.tracker.obj_score_thr = 0.3
+    track_from(cfg.model.tracker, 0.3)
     metrics = build_runner(cfg).test()
-    assert 'motchallenge-metric/HOTA' in metrics
+    assert {'motchallenge-metric/HOTA', 'motchallenge-metric/IDF1'} <= set(metrics)
+    assert metrics['motchallenge-metric/FP'] > 0
 
 
 @pytest.mark.slow
@@ -139,22 +159,47 @@ def test_segmentors_train_and_are_scored(
 
 
 @pytest.mark.slow
-def test_tracks_have_the_same_scores_in_batches(tmp_path: Path) -> None:
-    """Of three frames and of four; the first batch of four has frames of both."""
+@pytest.mark.parametrize('tracker', TRACKERS)
+def test_tracks_have_the_same_scores_in_batches(tracker: str, tmp_path: Path) -> None:
+    """Of two videos with three frames; the first batch of four has frames of both."""
     root = write_tiny_mot(tmp_path / 'data', num_frames=3)
     metrics = []
     for batch_size in (1, 4):
-        cfg = tiny_config(
-            'mot/stpn-sort_faster-rcnn_swin-t_fpn_mot17halfval.py', root, tmp_path
-        )
+        cfg = tiny_config(TRACKERS[tracker], root, tmp_path)
         cfg.train_cfg = None
+        cfg.train_dataloader = None
         cfg.optim_wrapper = None
-        cfg.model.tracker.obj_score_thr = 0.0
+        track_from(cfg.model.tracker, 0.0)
         cfg.model.detector.test_cfg.rcnn.score_thr = 0.0
+        cfg.test_evaluator = dict(type='MOTChallengeMetrics')
         cfg.test_dataloader.batch_size = batch_size
         metrics.append(build_runner(cfg).test())
     assert metrics[0]['motchallenge-metric/FP'] > 0
     assert metrics[1] == pytest.approx(metrics[0], abs=1e-5)
+
+
+@pytest.mark.slow
+def test_a_tracker_of_past_frames_offline(mot_root: Path, tmp_path: Path) -> None:
+    """By the option that the model page names."""
+    page = Path('configs/mot/README.md').read_text()
+    (option,) = re.findall(r'--cfg-options (\S+)', page)
+    cfg = tiny_config(FOR_TESTING['sort'], mot_root, tmp_path)
+    track_from(cfg.model.tracker, 0.0)
+    cfg.model.detector.test_cfg.rcnn.score_thr = 0.0
+    cfg.dump(tmp_path / 'sort.py')
+    first, *rest = sorted(map(str, (mot_root / 'train').glob('*/img1/*.jpg')))[:4]
+    for options, ahead in (({}, False), (dict([option.split('=')]), True)):
+        cfg = load_config(str(tmp_path / 'sort.py'), options)
+        torch.manual_seed(0)
+        detector = VideoDetector(cfg, device='cpu')
+        assert detector.reads_ahead == ahead
+        still, moving = (
+            next(detector.detect_video(video)).pred_track_instances
+            for video in ([first] * 4, [first, *rest])
+        )
+        assert len(moving) > 0
+        # Frames to come have a say in the first one's boxes, or have not.
+        assert torch.equal(still.bboxes, moving.bboxes) != ahead
 
 
 @pytest.mark.slow

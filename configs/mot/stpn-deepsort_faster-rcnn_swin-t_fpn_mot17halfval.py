@@ -17,3 +17,7 @@ model = dict(
         init_cfg=None,
     ),
 )
+
+# mmtrack names the class in training only; under test it would be one of thirteen.
+val_dataloader = dict(dataset=dict(metainfo=dict(CLASSES=('pedestrian',))))
+test_dataloader = val_dataloader

@@ -33,6 +33,10 @@ train_dataloader = dict(
     )
 )
 
+# mmtrack names the class in training only; under test it would be one of thirteen.
+val_dataloader = dict(dataset=dict(metainfo=dict(CLASSES=('pedestrian',))))
+test_dataloader = val_dataloader
+
 # As usual for Swin.
 optim_wrapper = dict(
     optimizer=dict(
