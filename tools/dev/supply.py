@@ -1,25 +1,30 @@
 """Licences of all that the locks pin, and what is known against it.
 
 Writes ``requirements/licenses.md`` from the metadata of the packages installed beside
-this Python. With ``--advisories`` the package index is asked for known vulnerabilities
-of each pin, as ``pip-audit`` does; the exit status is 1 if there are any, and 2 if the
-index does not tell.
+this Python, and for the others from the wheels of the package index, some GB. With
+``--advisories`` the index is asked for known vulnerabilities of each pin, as
+``pip-audit`` does; the exit status is 1 if there are any, and 2 if the index does not
+tell.
 """
 
 from __future__ import annotations
 
 import argparse
+import email
 import json
 import re
+import subprocess
 import sys
+import tempfile
 import urllib.error
 import urllib.request
+import zipfile
 from email.message import Message
 from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-from stpn_plugin.utils import markdown_table, whole_text
+from stpn_plugin.utils import ProgressBar, markdown_table, whole_text
 
 ROOT = Path(__file__).resolve().parents[2]
 LOCKS = ROOT / 'requirements' / 'lock'
@@ -85,14 +90,15 @@ def table(pins: dict[str, set[str]]) -> str:
         if dist.metadata['Name']
     }
     rows = [('package', 'versions in the locks', 'licence')]
-    for name in sorted(pins):
-        versions = ', '.join(sorted(pins[name]))
-        rows.append((name, versions, licences.get(name, 'not installed here')))
+    for name in ProgressBar(sorted(pins), desc='packages'):
+        versions = sorted(pins[name])
+        licence = licences.get(name) or licence_from_index(name, versions)
+        rows.append((name, ', '.join(versions), licence))
     return (
         '# Licences of the dependencies\n\n'
         'Written by `tools/dev/supply.py` from what the packages say of themselves, '
-        f'where they are installed (Python {sys.version_info[0]}.'
-        f'{sys.version_info[1]}). None of them is distributed with this one.\n\n'
+        'where they are installed or in the package index. None of them is distributed '
+        'with this one.\n\n'
         f'{markdown_table(rows)}\n'
     )
 
@@ -111,6 +117,27 @@ def licence_of(info: Message) -> str:
         return ', '.join(classifiers)
     first, *_ = [*str(info.get('License', '')).strip().splitlines(), '']
     return first[:_LONGEST] or 'says nothing'
+
+
+def licence_from_index(name: str, versions: list[str]) -> str:
+    """What a package that is not installed says of its licence in the package index.
+
+    Args:
+        name: The package.
+        versions: Those of the locks; one that pip can have for this Python tells.
+    """
+    for version in reversed(versions):
+        with tempfile.TemporaryDirectory() as folder:
+            command = [sys.executable, '-m', 'pip', 'download', '--quiet', '--no-deps']
+            command += ['--only-binary', ':all:', '--dest', folder]
+            done = subprocess.run([*command, f'{name}=={version}'], capture_output=True)
+            for wheel in Path(folder).glob('*.whl') if done.returncode == 0 else ():
+                with zipfile.ZipFile(wheel) as files:
+                    (info,) = (
+                        n for n in files.namelist() if n.endswith('.dist-info/METADATA')
+                    )
+                    return licence_of(email.message_from_bytes(files.read(info)))
+    return 'not known: no wheel for this Python'
 
 
 def tell_advisories(pins: dict[str, set[str]], index: str) -> int:
