@@ -356,6 +356,10 @@ def _lists() -> Target:
 
 def _cocovid(folder: Path) -> Target:
     content = write_cocovid(folder / 'a.json', num_videos=2, num_frames=3)
+    first, second = content['annotations'][:2]
+    first['segmentation'] = [[8, 8, 40, 8, 40, 40.5], [9, 9, 20, 9, 20, 30]]
+    height, width = (content['images'][0][side] for side in ('height', 'width'))
+    second['segmentation'] = dict(counts=[9, height * width - 9], size=[height, width])
     stills = {key: value for key, value in content.items() if key != 'videos'}
     stills['images'] = [
         {key: v for key, v in image.items() if key not in ('video_id', 'frame_id')}
