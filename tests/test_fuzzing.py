@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import random
+import runpy
 from pathlib import Path
 
 import pytest
 
-from tests.support.fuzzing import Target, fuzz, targets
+from tests.support.commands import ROOT
+from tests.support.fuzzing import Target, fuzz, mutate, targets
 
 INPUTS = 20_000
 NAMES = (
@@ -42,6 +45,24 @@ def test_whole_inputs_are_read(made: dict[str, Target], tmp_path: Path) -> None:
                 content = target.packed(content, None)  # type: ignore[arg-type]
             path.write_bytes(content)
             target.read(str(path))
+
+
+def test_mutated_inputs_are_no_whole_ones(made: dict[str, Target]) -> None:
+    for target in made.values():
+        for number in range(200):
+            assert mutate(target, random.Random(number)) not in target.inputs
+
+
+@pytest.mark.parametrize('seed', [b'abc', b'0', b'[]'])
+def test_seeds_of_any_kind_are_mutated(seed: bytes) -> None:
+    target = Target('any', [seed], bytes, [])
+    assert all(mutate(target, random.Random(i)) != seed for i in range(500))
+
+
+def test_no_fewer_inputs_than_asked_for() -> None:
+    inputs_of = runpy.run_path(str(ROOT / 'tools/dev/fuzz.py'))['inputs_of']
+    for inputs in (1, 100, 1_000_000):
+        assert inputs <= sum(inputs_of(NAMES, inputs).values()) < inputs + len(NAMES)
 
 
 def test_what_is_found() -> None:

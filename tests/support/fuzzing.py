@@ -215,10 +215,18 @@ _TOKENS = (
 
 
 def mutate(target: Target, rng: random.Random) -> bytes:
-    """One of the inputs of a target, with one to eight changes."""
-    content = bytearray(rng.choice(target.inputs))
-    if rng.random() < 0.2:
-        return bytes(_mutate_json(content, rng))
+    """One of the inputs of a target, with one to eight changes; never one of them."""
+    while True:
+        seed = rng.choice(target.inputs)
+        content = _mutate_json(seed, rng) if rng.random() < 0.2 else None
+        if content is None:
+            content = _mutate_bytes(seed, target, rng)
+        if content not in target.inputs:
+            return content
+
+
+def _mutate_bytes(seed: bytes, target: Target, rng: random.Random) -> bytes:
+    content = bytearray(seed)
     for _ in range(rng.choice((1, 1, 2, 3, 8))):
         length = len(content)
         place = rng.randrange(length + 1)
@@ -252,12 +260,15 @@ _VALUES: tuple[Any, ...] = (
 )
 
 
-def _mutate_json(content: bytearray, rng: random.Random) -> bytes | bytearray:
-    """JSON with values, keys or entries changed, which bytes rarely are as a whole."""
+def _mutate_json(seed: bytes, rng: random.Random) -> bytes | None:
+    """JSON with values, keys or entries changed, which bytes rarely are as a whole.
+
+    None if the input is no JSON.
+    """
     try:
-        root = json.loads(bytes(content))
+        root = json.loads(seed)
     except ValueError:
-        return content
+        return None
     for _ in range(rng.choice((1, 1, 2, 4))):
         node = root
         while isinstance(node, (dict, list)) and node:
@@ -345,6 +356,10 @@ def _lists() -> Target:
 
 def _cocovid(folder: Path) -> Target:
     content = write_cocovid(folder / 'a.json', num_videos=2, num_frames=3)
+    first, second = content['annotations'][:2]
+    first['segmentation'] = [[8, 8, 40, 8, 40, 40.5], [9, 9, 20, 9, 20, 30]]
+    height, width = (content['images'][0][side] for side in ('height', 'width'))
+    second['segmentation'] = dict(counts=[9, height * width - 9], size=[height, width])
     stills = {key: value for key, value in content.items() if key != 'videos'}
     stills['images'] = [
         {key: v for key, v in image.items() if key not in ('video_id', 'frame_id')}

@@ -94,6 +94,9 @@ def test_stills(vid: Path, capsys: pytest.CaptureFixture) -> None:
     assert main([str(det)]) == 1
     assert 'Set load_as_video=False for still images' in capsys.readouterr().out
     assert main([str(det), '--stills']) == 0
+    det.write_text(json.dumps({**json.loads(det.read_text()), 'annotations': []}))
+    assert main([str(det), '--stills']) == 1
+    assert 'no image of the file has a box' in capsys.readouterr().out
 
 
 def test_no_json(tmp_path: Path, capsys: pytest.CaptureFixture) -> None:

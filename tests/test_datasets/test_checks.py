@@ -7,11 +7,14 @@ import json
 from pathlib import Path
 from typing import Any, Callable
 
+import numpy as np
 import pytest
+from mmengine.logging import MMLogger
 from mmtrack.registry import DATASETS
+from pycocotools import mask as coco_mask
 
 from stpn_plugin.datasets import AnnotationError, find_faults
-from stpn_plugin.datasets.checks import FaultKind
+from stpn_plugin.datasets.checks import FaultKind, clean, find_oddities
 
 FILE = 'annotations/val.json'
 
@@ -98,6 +101,10 @@ CASES = [
     ('annotations', 2, given(bbox=[1, 2, 3]), FaultKind.VALUE, 'bbox [1, 2, 3] is not'),
     ('annotations', 2, given(bbox=None), FaultKind.VALUE, 'bbox None is not'),
     ('annotations', 2, given(bbox=[10**400, 0, 9.5, 5]), FaultKind.VALUE, 'is not [x'),
+    ('annotations', 2, given(area=float('inf')), FaultKind.VALUE, 'area inf is no'),
+    ('annotations', 2, given(area=float('nan')), FaultKind.VALUE, 'area nan is no'),
+    ('categories', 1, given(name='dog'), FaultKind.SAME_NAME, "categories 1 and 2 have"
+     " the name 'dog'"),
 ]  # fmt: skip
 
 
@@ -122,6 +129,119 @@ def test_faults(
     assert [fault.kind for fault in found] == [kind]
     assert {fault.file for fault in faults} == {FILE}
     assert faulty == before
+
+
+@pytest.mark.parametrize(
+    'change',
+    [
+        given(id=1),
+        given(category_id=0),
+        given(bbox=[float('nan'), 8, 32, 32]),
+        given(instance_id='one'),
+        given(video_id={}),
+        given(area='1024'),
+        given(segmentation=[[1, 2, 3]]),
+        without('area'),
+        without('id'),
+    ],
+)
+def test_faults_of_annotations_have_video_and_frame(change: Callable) -> None:
+    faulty = content()
+    change(faulty['annotations'][3])
+    (fault,) = find_faults(faulty, FILE)
+    # Of two annotations with one id, the place is that of the later one.
+    assert (fault.video, fault.image) == ('second', 'b/0.jpg')
+
+
+def test_images_of_one_id_have_video_and_frame() -> None:
+    faulty = content()
+    faulty['images'][4]['id'] = 3
+    faults = find_faults(faulty, FILE)
+    (fault,) = [fault for fault in faults if fault.kind is FaultKind.DUPLICATE_ID]
+    assert (fault.video, fault.image) == ('second', 'b/1.jpg')
+
+
+SQUARE = [8, 8, 40.0, 8, 40, 40]
+
+
+def rle(counts: Any, *size: int) -> dict:
+    return dict(counts=counts, size=list(size or (64, 96)))
+
+
+PACKED = coco_mask.encode(np.eye(64, 96, dtype=np.uint8, order='F'))['counts'].decode()
+
+
+@pytest.mark.parametrize(
+    'segmentation',
+    [None, [], [SQUARE], [SQUARE, SQUARE], rle([0, 64 * 96]), rle(PACKED)],
+)
+def test_segmentations(segmentation: Any) -> None:
+    right = content()
+    right['annotations'][2]['segmentation'] = segmentation
+    assert find_faults(right, FILE) == []
+
+
+@pytest.mark.parametrize(
+    'segmentation, text',
+    [
+        ([SQUARE, SQUARE[:4]], '1 of 2 polygons'),
+        ([SQUARE[:5], [*SQUARE, 3]], '2 of 2 polygons'),
+        ([[*SQUARE[:5], None]], '1 of 1 polygon'),
+        ([[*SQUARE[:5], float('nan')]], '1 of 1 polygon'),
+        ([[*SQUARE[:5], 10**400]], '1 of 1 polygon'),
+        ([[*SQUARE[:5], -1e8]], '1 of 1 polygon'),
+        ([SQUARE, 7], '1 of 2 polygons'),
+        (SQUARE, '6 of 6 polygons'),
+        ('PPYo0', "'PPYo0' is neither polygons nor RLE"),
+        (7, '7 is neither'),
+        (dict(size=[64, 96]), 'RLE without counts'),
+        (dict(a=1), 'RLE without counts and size'),
+        (rle([0, 5]), '[0, 5] are no counts'),
+        (rle([-1, 64 * 96 + 1]), 'are no counts'),
+        (rle(''), "'' are no counts"),
+        (rle('PPYo'), "'PPYo' are no counts"),
+        (rle('PP 0'), "'PP 0' are no counts"),
+        (rle({}), '{} are no counts'),
+        (rle([0, 4], 2, 2), 'the size [2, 2] of RLE is not that of the image'),
+        (dict(counts=[4], size=['2', 2]), "the size ['2', 2] of RLE is not [height"),
+    ],
+)
+def test_faulty_segmentations(segmentation: Any, text: str) -> None:
+    faulty = content()
+    faulty['annotations'][2]['segmentation'] = segmentation
+    (fault,) = find_faults(faulty, FILE)
+    assert fault.kind is FaultKind.MASK and text in fault.text
+    fixed = clean(faulty, [fault], lambda copy: find_faults(copy, FILE))
+    assert fixed.left == []
+    if isinstance(segmentation, list) and SQUARE in segmentation:
+        assert fixed.content['annotations'][2]['segmentation'] == [SQUARE]
+    else:
+        assert len(fixed.content['annotations']) == 4
+
+
+def test_categories_of_one_name_are_joined_if_they_are_one() -> None:
+    faulty = content()
+    faulty['categories'][1]['name'] = 'dog'
+    fixed = clean(
+        faulty, find_faults(faulty, FILE), lambda copy: find_faults(copy, FILE)
+    )
+    assert fixed.left == [] and len(fixed.changes) == 1
+    assert fixed.content['categories'] == [dict(id=1, name='dog')]
+    assert [a['category_id'] for a in fixed.content['annotations']] == [1] * 5
+    faulty['categories'][1]['supercategory'] = 'sausage'
+    faults = find_faults(faulty, FILE)
+    fixed = clean(faulty, faults, lambda copy: find_faults(copy, FILE))
+    assert fixed.content == faulty and fixed.left == faults
+
+
+def test_stills_without_boxes() -> None:
+    empty = {**content(), 'annotations': []}
+    for as_video in (True, False):
+        kinds = [fault.kind for fault in find_oddities(empty, FILE, as_video)]
+        assert set(kinds) == {FaultKind.NO_BOXES}
+    assert find_oddities(content(), FILE, as_video=False) == []
+    del empty['annotations']  # as in a file of images to test
+    assert find_oddities(empty, FILE, as_video=False) == []
 
 
 def test_stills() -> None:
@@ -183,6 +303,18 @@ def test_stock_datasets_check_what_they_load(tmp_path: Path, type: str) -> None:
     del stills['images'][3]['width']
     with pytest.raises(AnnotationError, match='image b/0.jpg: .* lacks width'):
         load(tmp_path, stills, type, load_as_video=False)
+
+
+def test_segmentations_do_not_keep_a_set_from_loading(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    faulty = content()
+    faulty['annotations'][3]['segmentation'] = [[1, 2, 3]]
+    faulty['categories'] += [dict(id=3, name='cow'), dict(id=4, name='cow')]
+    logger = MMLogger.get_instance(f'segmentations of {tmp_path}')
+    logger.addHandler(caplog.handler)
+    assert len(load(tmp_path, faulty, 'BaseVideoDataset')) == 5
+    assert 'no mask can be made of: 1, the first one of video second' in caplog.text
 
 
 def test_key_of_imagenet_vid(tmp_path: Path) -> None:

@@ -18,6 +18,7 @@ from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
 from typing import Counter as CounterType
+from typing import Sequence
 
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT))
@@ -48,13 +49,14 @@ _TARGETS: dict[str, Target] = {}
 def main() -> int:
     """Fuzz."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument('--inputs', type=int, default=20_000, help='in all')
+    parser.add_argument(
+        '--inputs', type=int, default=20_000, help='in all, or a few more'
+    )
     parser.add_argument('--seed', type=int, default=0)
     parser.add_argument('--jobs', type=int, default=os.cpu_count() or 1)
     parser.add_argument('--targets', nargs='+', choices=list(SHARES), default=[*SHARES])
     args = parser.parse_args()
-    total = sum(SHARES[name] for name in args.targets)
-    wanted = {name: args.inputs * SHARES[name] // total for name in args.targets}
+    wanted = inputs_of(args.targets, args.inputs)
     chunks = [
         (name, args.seed, start, min(_CHUNK, count - start))
         for name, count in wanted.items()
@@ -76,6 +78,12 @@ def main() -> int:
     for finding in findings[:100]:
         print(f'{finding.target} {args.seed} {finding.number}: {finding.error}')
     return int(bool(findings))
+
+
+def inputs_of(names: Sequence[str], inputs: int) -> dict[str, int]:
+    """How many inputs each target gets, together no fewer than some number."""
+    total = sum(SHARES[name] for name in names)
+    return {name: -(-inputs * SHARES[name] // total) for name in names}
 
 
 def _run(

@@ -5,6 +5,7 @@
 :mod:`.annotations` faults of an annotation file that data sets refuse; cheap, so that
                     they look for them whenever they load one
 :mod:`.oddities`    what they cope with and nobody means, such as a box twice
+:mod:`.masks`       faults of a segmentation
 :mod:`.images`      faults of the image files
 :mod:`.cleaning`    a copy of an annotation file without its faults
 =================== ==================================================================

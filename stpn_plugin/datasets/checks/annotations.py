@@ -14,6 +14,7 @@ from mmengine.logging import print_log
 
 from .faults import (
     COPED_WITH,
+    ID_TYPES,
     AnnotationError,
     Entry,
     Fault,
@@ -24,16 +25,23 @@ from .faults import (
     is_id,
     shown,
 )
+from .masks import segmentation_fault
 
+# What data sets leave out, and the kinds of its faults.
+_LEFT_OUT = {
+    'boxes that are left out': (FaultKind.BOX, FaultKind.UNKNOWN_CLASS),
+    'segmentations that no mask can be made of': (FaultKind.MASK,),
+}
 # No image is larger, in pixels. Larger numbers overflow those of a GPU.
 _FARTHEST = 1e9
+_LARGEST_AREA = _FARTHEST**2
 _LARGEST_INSTANCE_ID = 2**31 - 1  # mmtrack keeps them in arrays of int32
 
 
 def check_annotations(
     content: Any, file: str, as_video: bool = True, image_keys: Sequence[str] = ()
 ) -> None:
-    """Raise unless an annotation file can be used; warn of boxes that are left out.
+    """Raise unless an annotation file can be used; warn of what is left out of it.
 
     Args:
         content: Content of the file.
@@ -48,15 +56,15 @@ def check_annotations(
     fatal = [fault for fault in faults if fault.kind not in COPED_WITH]
     if fatal:
         raise AnnotationError(describe(fatal))
-    kinds = (FaultKind.BOX, FaultKind.UNKNOWN_CLASS)
-    left_out = [fault for fault in faults if fault.kind in kinds]
-    if left_out:
-        print_log(
-            f'{file}: boxes that are left out: {len(left_out):,}, the first one of '
-            f'{left_out[0]}. "stpn check {file}" lists them',
-            logger='current',
-            level=logging.WARNING,
-        )
+    for what, kinds in _LEFT_OUT.items():
+        left_out = [fault for fault in faults if fault.kind in kinds]
+        if left_out:
+            print_log(
+                f'{file}: {what}: {len(left_out):,}, the first one of {left_out[0]}. '
+                f'"stpn check {file}" lists them',
+                logger='current',
+                level=logging.WARNING,
+            )
 
 
 def find_faults(
@@ -130,6 +138,7 @@ class _FaultFinder:
         self.categories = content.get('categories', [])
         self.annotations = content.get('annotations', [])
         self.places = Places(content, file, as_video)
+        self.image_of = {i['id']: i for i in self.images if is_id(i.get('id'))}
 
     def check_entries(self, more_image_keys: Sequence[str]) -> None:
         """Check each section's entries, and what annotations refer to."""
@@ -138,6 +147,7 @@ class _FaultFinder:
             if not isinstance(category.get('name', ''), str):
                 text = f'the name {shown(category["name"])} of a category is no text'
                 self._add(FaultKind.VALUE, text, entries=[('categories', place)])
+        self._check_names()
         image_keys = {'id', 'file_name', 'height', 'width', *more_image_keys}
         if self.as_video:
             image_keys |= {'video_id', 'frame_id'}
@@ -147,7 +157,7 @@ class _FaultFinder:
             self._check_image(place, image)
         keys = {'id', 'image_id', 'category_id', 'bbox', 'area'}
         self._ids('annotations', self.annotations, keys)
-        images = {image['id']: image for image in self.images if is_id(image.get('id'))}
+        images = self.image_of
         most = _LARGEST_INSTANCE_ID
         for place, annotation in enumerate(self.annotations):
             try:
@@ -161,14 +171,33 @@ class _FaultFinder:
                     and 1 <= height
                     and x + width <= image['width']
                     and y + height <= image['height']
-                    and annotation['area'] > 0
+                    and 0 < annotation['area'] <= _LARGEST_AREA
                     and 0 <= (annotation.get('instance_id') or 0) <= most
-                    and is_id(annotation.get('video_id', 0))
+                    and isinstance(annotation.get('video_id', 0), ID_TYPES)
+                    and not (
+                        annotation.get('segmentation')
+                        and segmentation_fault(annotation['segmentation'], image)
+                    )
                 )
             except (KeyError, TypeError, ValueError, OverflowError):
                 is_right = False
             if not is_right:
-                self._check_annotation(place, annotation, images, category_ids)
+                self._check_annotation(place, annotation, category_ids)
+
+    def _check_names(self) -> None:
+        """Check that no two categories have one name."""
+        first: dict[str, int] = {}
+        for place, category in enumerate(self.categories):
+            name = category.get('name')
+            if isinstance(name, str) and first.setdefault(name, place) != place:
+                same = self.categories[first[name]]
+                text = f'categories {shown(same.get("id"))} and '
+                text += f'{shown(category.get("id"))} have the name {shown(name)}'
+                # They are one if nothing else tells them apart.
+                alike = {**same, 'id': None} == {**category, 'id': None}
+                is_same = alike and is_id(same.get('id')) and is_id(category.get('id'))
+                entries = [('categories', place)] if is_same else []
+                self._add(FaultKind.SAME_NAME, text, entries=entries)
 
     def _check_image(self, place: int, image: dict) -> None:
         for side in ('height', 'width'):
@@ -183,11 +212,12 @@ class _FaultFinder:
             self._add(FaultKind.VALUE, text, image, entries=[('images', place)])
 
     def _check_annotation(
-        self, place: int, annotation: dict, images: dict, category_ids: set
+        self, place: int, annotation: dict, category_ids: set
     ) -> None:
         name = f'annotation {shown(annotation.get("id"))}'
         entries = [('annotations', place)]
-        for key, known in (('image_id', images), ('category_id', category_ids)):
+        image = self._image_with(annotation)
+        for key, known in (('image_id', self.image_of), ('category_id', category_ids)):
             if key not in annotation:
                 continue  # told already
             value = annotation[key]
@@ -196,7 +226,7 @@ class _FaultFinder:
                 if key == 'category_id' and (value is None or is_id(value)):
                     kind = FaultKind.UNKNOWN_CLASS
                 text = f'{name}: there is no entry with its {key} {shown(value)}'
-                self._add(kind, text, entries=entries)
+                self._add(kind, text, image, entries=entries)
         instance_id = annotation.get('instance_id')
         if instance_id is not None and not (
             type(instance_id) is int and 0 <= instance_id <= _LARGEST_INSTANCE_ID
@@ -205,23 +235,24 @@ class _FaultFinder:
                 f'{name}: instance_id {shown(instance_id)} is no whole number from 0 '
                 f'to {_LARGEST_INSTANCE_ID}'
             )
-            self._add(FaultKind.VALUE, text, entries=entries)
+            self._add(FaultKind.VALUE, text, image, entries=entries)
         if not is_id(annotation.get('video_id', 0)):
             text = f'{name}: video_id {shown(annotation["video_id"])} is no id'
-            self._add(FaultKind.VALUE, text, entries=entries)
+            self._add(FaultKind.VALUE, text, image, entries=entries)
         area = annotation.get('area', 1)
-        if not _is_number(area):
+        if not _is_number(area, _LARGEST_AREA):
             text = f'{name}: area {shown(area)} is no number'
-            self._add(FaultKind.VALUE, text, entries=entries)
+            self._add(FaultKind.VALUE, text, image, entries=entries)
         box = annotation.get('bbox', [0, 0, 0, 0])
         if not (isinstance(box, list) and len(box) == 4 and all(map(_is_number, box))):
             text = f'{name}: bbox {shown(box)} is not [x, y, width, height]'
-            self._add(FaultKind.VALUE, text, entries=entries)
+            self._add(FaultKind.VALUE, text, image, entries=entries)
         elif 'bbox' in annotation:
-            image = None
-            if is_id(annotation.get('image_id')):
-                image = images.get(annotation['image_id'])
             self._check_box(name, box, area, image, place)
+        fault = segmentation_fault(annotation.get('segmentation'), image)
+        if fault:
+            text = f'{name}: segmentation: {fault}'
+            self._add(FaultKind.MASK, text, image, entries=entries)
 
     def _check_box(
         self, name: str, box: list, area: Any, image: dict | None, place: int
@@ -229,7 +260,7 @@ class _FaultFinder:
         """Check a box of four numbers as mmtrack does, which leaves some out."""
         x, y, width, height = box
         entries = [('annotations', place)]
-        if width < 1 or height < 1 or (_is_number(area) and area <= 0):
+        if width < 1 or height < 1 or (_is_number(area, _LARGEST_AREA) and area <= 0):
             text = f'{name}: bbox {shown(box)} of area {shown(area)} is less than a '
             self._add(FaultKind.BOX, f'{text}pixel wide or high', image, None, entries)
             return
@@ -292,11 +323,11 @@ class _FaultFinder:
         """Check that entries have their keys and ids of their own; returns the ids."""
         ids = []
         for place, entry in enumerate(entries):
-            image = entry if section == 'images' else None
             if not keys <= entry.keys():
                 lacking = ', '.join(sorted(keys - entry.keys()))
                 text = f'entry {place} of "{section}" (id {shown(entry.get("id"))}) '
                 text += f'lacks {lacking}'
+                image = self._image_of(section, entry)
                 self._add(
                     FaultKind.MISSING_KEY, text, image, entries=[(section, place)]
                 )
@@ -306,6 +337,7 @@ class _FaultFinder:
             elif 'id' in entry:
                 text = f'entry {place} of "{section}" has the id {shown(value)}'
                 text += ', no number or text'
+                image = self._image_of(section, entry)
                 self._add(FaultKind.VALUE, text, image, entries=[(section, place)])
         distinct = set(ids)
         if len(distinct) < len(ids):
@@ -317,8 +349,19 @@ class _FaultFinder:
                 if len(found) > 1:
                     text = f'{len(found)} entries of "{section}" have the id '
                     text += shown(value)
-                    self._add(FaultKind.DUPLICATE_ID, text, entries=found[1:])
+                    image = self._image_of(section, entries[found[1][1]])
+                    self._add(FaultKind.DUPLICATE_ID, text, image, entries=found[1:])
         return distinct
+
+    def _image_of(self, section: str, entry: dict) -> dict | None:
+        """The image that an entry is, or belongs to, if it is known."""
+        if section == 'images':
+            return entry
+        return self._image_with(entry) if section == 'annotations' else None
+
+    def _image_with(self, annotation: dict) -> dict | None:
+        image_id = annotation.get('image_id')
+        return self.image_of.get(image_id) if is_id(image_id) else None
 
     def _add(
         self,
@@ -331,9 +374,9 @@ class _FaultFinder:
         self.faults.append(self.places.fault(kind, text, image, video_id, entries))
 
 
-def _is_number(value: Any) -> bool:
+def _is_number(value: Any, most: float = _FARTHEST) -> bool:
     """Whether a value is a finite number that fits those of an image."""
-    return type(value) in (int, float) and abs(value) <= _FARTHEST
+    return type(value) in (int, float) and abs(value) <= most
 
 
 def _some(noun: str, values: Sequence[int], total: int | None = None) -> str:

@@ -7,6 +7,7 @@ from collections import defaultdict
 from typing import Any, Callable, NamedTuple, Sequence
 
 from .faults import Entry, Fault, FaultKind, is_id
+from .masks import whole_polygons
 
 
 class Cleaned(NamedTuple):
@@ -32,8 +33,10 @@ def clean(
     """Remove what has faults, and correct what has one meaning only.
 
     Entries with a fault are removed, and what refers to them. Boxes that reach out of
-    their image are clipped to it. Annotations with the id of another get a new one.
-    Frames of a video are counted anew where some are lacking. Nothing else is changed.
+    their image are clipped to it. Polygons that are none are removed where others are
+    left. Categories of one name are joined if they differ in nothing else. Annotations
+    with the id of another get a new one. Frames of a video are counted anew where some
+    are lacking. Nothing else is changed.
 
     Args:
         content: Content of the annotation file; not changed.
@@ -61,12 +64,17 @@ def _repair(content: Any, faults: Sequence[Fault], changes: list[str]) -> None:
     """Mend what one search for faults has found."""
     removed: dict[str, set[int]] = defaultdict(set)
     clipped = set()
+    joined: dict[int, Fault] = {}
     numbered = set()
     for fault in faults:
         for section, place in fault.entries:
             if fault.kind is FaultKind.BOX_OUTSIDE:
                 clipped.add((section, place))
                 changes.append(f'{fault}; clipped')
+            elif fault.kind is FaultKind.SAME_NAME:
+                joined[place] = fault
+            elif fault.kind is FaultKind.MASK and _keep_polygons(content, place):
+                changes.append(f'{fault}; these are removed')
             elif fault.kind is FaultKind.DUPLICATE_ID and section == 'annotations':
                 numbered.add((section, place))
             elif place not in removed[section]:
@@ -76,6 +84,10 @@ def _repair(content: Any, faults: Sequence[Fault], changes: list[str]) -> None:
         images = {i['id']: i for i in content['images'] if is_id(i.get('id'))}
         for section, place in clipped:
             _clip(content[section][place], images)
+    if joined and not removed['categories']:  # else in the next round
+        _join_categories(content, set(joined))
+        removed['categories'].update(joined)
+        changes += [f'{fault}; joined' for fault in joined.values()]
     if numbered:
         ids = [a.get('id') for a in content['annotations']]
         last = max((i for i in ids if type(i) is int), default=0)
@@ -86,6 +98,31 @@ def _repair(content: Any, faults: Sequence[Fault], changes: list[str]) -> None:
     for section, places in removed.items():
         kept = [e for i, e in enumerate(content[section]) if i not in places]
         content[section] = kept
+
+
+def _join_categories(content: dict, places: set[int]) -> None:
+    """Give objects of some categories the first category of that name."""
+    first: dict[str, Any] = {}
+    joined = {}
+    for place, category in enumerate(content['categories']):
+        if place in places:
+            joined[category['id']] = first[category['name']]
+        elif isinstance(category.get('name'), str):
+            first.setdefault(category['name'], category.get('id'))
+    for annotation in content.get('annotations', []):
+        category_id = annotation.get('category_id')
+        if is_id(category_id) and category_id in joined:
+            annotation['category_id'] = joined[category_id]
+
+
+def _keep_polygons(content: dict, place: int) -> bool:
+    """Remove an annotation's polygons that are none; returns whether any are left."""
+    annotation = content['annotations'][place]
+    segmentation = annotation.get('segmentation')
+    kept = whole_polygons(segmentation) if isinstance(segmentation, list) else []
+    if kept:
+        annotation['segmentation'] = kept
+    return bool(kept)
 
 
 def _name(content: dict, entry: Entry) -> str:

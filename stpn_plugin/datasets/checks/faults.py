@@ -9,6 +9,10 @@ from typing import Any, NamedTuple, Sequence, Tuple
 Entry = Tuple[str, int]
 
 
+#: Types of ids.
+ID_TYPES = (int, str)
+
+
 class FaultKind(Enum):
     """Kinds of faults; the value is what to do about one."""
 
@@ -29,9 +33,13 @@ class FaultKind(Enum):
     DUPLICATE_ID = 'Give each entry of a section an id of its own.'
     UNKNOWN_ID = 'Add the entry, or correct or remove what refers to it.'
     CLASSES = "Set CLASSES in the dataset's metainfo to categories of the file."
+    SAME_NAME = (
+        'No data set takes a class of such a name: join the categories, or rename them.'
+    )
     # What data sets cope with, in ways that are not always meant.
     BOX = 'Data sets leave such boxes out. Correct or remove them.'
     UNKNOWN_CLASS = 'Data sets leave such objects out. Add the class, or remove them.'
+    MASK = 'Correct it, or remove it: models of masks leave it out, or end there.'
     BOX_OUTSIDE = 'Clip the box to its image, or correct the size of the image.'
     NO_BOXES = 'Training learns nothing there, and each detection there is a wrong one.'
     REPEATED = 'Remove what is there twice: it counts twice in training and testing.'
@@ -55,6 +63,8 @@ COPED_WITH = frozenset(
     {
         FaultKind.BOX,
         FaultKind.UNKNOWN_CLASS,
+        FaultKind.SAME_NAME,
+        FaultKind.MASK,
         FaultKind.BOX_OUTSIDE,
         FaultKind.NO_BOXES,
         FaultKind.REPEATED,
@@ -117,7 +127,7 @@ def counted(count: int, noun: str) -> str:
 
 def is_id(value: Any) -> bool:
     """Whether a value can be the id of an entry."""
-    return isinstance(value, (int, str))
+    return isinstance(value, ID_TYPES)
 
 
 def shown(value: Any) -> str:

@@ -33,6 +33,7 @@ def find_oddities(content: dict, file: str, as_video: bool = True) -> list[Fault
     if as_video:
         finder.check_videos()
         finder.check_instances()
+    finder.check_any_box()
     finder.check_boxes()
     return finder.faults
 
@@ -88,8 +89,6 @@ class _OddityFinder:
                 text = 'none of its frames has a box'
                 self._add(FaultKind.NO_BOXES, text, None, video_id)
             self._check_frames(video_id, frames[video_id])
-        if self.has_annotations and not with_boxes:
-            self._add(FaultKind.NO_BOXES, 'no image of the file has a box')
 
     def _check_frames(self, video_id: Any, frames: list[dict]) -> None:
         in_order = sorted(frames, key=lambda image: image['frame_id'])
@@ -145,6 +144,12 @@ class _OddityFinder:
                 text = f'annotation {shown(annotation.get("id"))} has the video_id '
                 text += shown(annotation['video_id'])
                 self._add(FaultKind.INSTANCE, text, image)
+
+    def check_any_box(self) -> None:
+        """Check that the file has a box of one of its images."""
+        image_ids = _ids(self.annotations, 'image_id')
+        if self.has_annotations and not any(i in self.image_of for i in image_ids):
+            self._add(FaultKind.NO_BOXES, 'no image of the file has a box')
 
     def check_boxes(self) -> None:
         """Check that no box is there twice."""
