@@ -20,6 +20,7 @@ from mmengine.structures import InstanceData
 from mmtrack.registry import VISUALIZERS
 from mmtrack.structures import TrackDataSample
 
+from stpn_command import main as stpn
 from stpn_plugin.apis import (
     CocoWriter,
     CsvWriter,
@@ -28,16 +29,21 @@ from stpn_plugin.apis import (
     ResultWriter,
     VideoWriter,
 )
+from stpn_plugin.cli.converting_sets import extract_frames
 from stpn_plugin.datasets.converters.coco_writer import CocoSetWriter
 from stpn_plugin.engine import VideoVisualizationHook
 from stpn_plugin.evaluation import DumpVideoResults
 from stpn_plugin.evaluation.result_files import write_coco_json, write_vid_submission
 from stpn_plugin.models import SingleFrameDetector
-from stpn_plugin.utils import write_json
+from stpn_plugin.utils import read_json, write_json
 from stpn_plugin.visualization import save_figure
 from stpn_plugin.visualization.html_page import HtmlPage
 from stpn_plugin.weights import publish_checkpoint, write_checkpoint
+from tests.support.exporting import require_export, small_config
 from tests.support.full_disk import file_limit, small_disk
+from tests.support.tiny_data import write_tiny_vid
+from tests.support.toy_training import toy_config
+from tests.support.video_models import save_weights
 
 LIMIT = 4096 * 2
 NOISE = np.random.default_rng(0)
@@ -127,20 +133,59 @@ WRITERS: dict[str, Callable[[Path], None]] = {
 
 
 @contextlib.contextmanager
-def full_folder(kind: str, tmp_path: Path) -> Iterator[Path]:
-    """A folder where nothing larger than two pages fits.
+def full_folder(kind: str, tmp_path: Path, limit: int = LIMIT) -> Iterator[Path]:
+    """A folder where nothing larger than a few pages fits.
 
     Within the test alone, as pytest's own output may be a file.
     """
     folder = tmp_path / 'disk'
     folder.mkdir()
     if kind == 'full disk':
-        with small_disk(folder, LIMIT + 4096) as mounted:
+        with small_disk(folder, limit + 4096) as mounted:
             if mounted:
                 yield folder
                 return
-    with file_limit(LIMIT):  # also where nobody may mount a disk
+    with file_limit(limit):  # also where nobody may mount a disk
         yield folder
+
+
+@pytest.fixture(scope='module')
+def inputs(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """What commands read: a model, a set of many classes, results, and a video."""
+    folder = tmp_path_factory.mktemp('inputs')
+    root = write_tiny_vid(folder / 'data', num_frames=3)
+    cfg = small_config(root, 'retinanet', type='SingleFrameDetector')
+    cfg.dump(str(folder / 'model.py'))
+    save_weights(cfg, folder / 'model.pth')
+    content = read_json(root / 'annotations/imagenet_vid_val.json')
+    numbers = range(1, 901)
+    content['categories'] = [dict(id=i, name=f'{i:015d}') for i in numbers]
+    content['annotations'] = [
+        dict(content['annotations'][0], id=i, instance_id=i, category_id=i)
+        for i in numbers
+    ]
+    write_json(folder / 'set.json', content)
+    write_frames(CocoWriter(str(folder / 'found.json'), 'ab', 'v'))
+    write_frames(VideoWriter(str(folder / 'video.mp4'), 5))
+    toy = toy_config(folder / 'toy', val=False)
+    toy.dump(str(folder / 'toy.py'))
+    return folder
+
+
+#: Commands by the names of what they write; that is told as it was given.
+COMMANDS = {
+    'onnx/frame.onnx': 'export model.py model.pth -o {full}/onnx --maps',
+    'torch/frame.pt2': 'export model.py model.pth -o {full}/torch --format torch',
+    'pub/model.safetensors': 'publish model.pth -o {full}/pub --config model.py',
+    'init.py': 'init set.json -o {full}/init.py',
+    'fixed.json': 'check set.json --fix {full}/fixed.json',
+    'a.csv': 'export-results found.json --to csv -o {full}/a.csv',
+    'a.json': 'export-results found.json --to coco -o {full}/a.json',
+    'a.xml': 'export-results found.json --to cvat-video -o {full}/a.xml',
+    'mot/v.txt': 'export-results found.json --to mot -o {full}/mot',
+    'vis.json': 'export-results found.json --to youtube-vis -o {full}/vis.json',
+    'run': 'train toy.py --work-dir {full}/run',
+}
 
 
 KINDS = pytest.mark.parametrize('kind', ['full disk', 'limited files'])
@@ -158,6 +203,39 @@ def test_a_full_disk(name: str, kind: str, tmp_path: Path) -> None:
             WRITERS[name](path)
         assert path.read_text() == 'good'
         assert list(full.iterdir()) == [path]
+
+
+@pytest.mark.slow
+@KINDS
+@pytest.mark.parametrize('name', COMMANDS)
+def test_commands(
+    name: str,
+    kind: str,
+    inputs: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture,
+) -> None:
+    if COMMANDS[name].startswith('export '):
+        require_export('onnxscript')
+    monkeypatch.chdir(inputs)
+    # mmengine reads a config from a copy, which has to fit.
+    limit = 16 * LIMIT if 'model.py' in COMMANDS[name] else LIMIT
+    with full_folder(kind, tmp_path, limit) as full:
+        assert stpn(COMMANDS[name].format(full=full).split()) == 2
+        said = capsys.readouterr().err
+        assert f'error: {full / name} cannot be written: ' in said.splitlines()[-1]
+        assert 'OSError' not in said  # nor a traceback of the log, message by message
+        if name != 'run':
+            assert not [path for path in full.rglob('*') if path.is_file()]
+
+
+@KINDS
+def test_extracted_frames(kind: str, inputs: Path, tmp_path: Path) -> None:
+    with full_folder(kind, tmp_path) as full:
+        with pytest.raises(OSError, match='disk/video/000000.jpg cannot be written: '):
+            extract_frames([str(inputs / 'video.mp4')], str(full))
+        assert not list(full.iterdir())
 
 
 @KINDS

@@ -17,6 +17,7 @@ from ..datasets.converters.frames import FrameFile, list_video_frames
 from ..utils import (
     ProgressBar,
     check_writable,
+    named_write_errors,
     refuse_overwriting_input,
     whole_folder,
 )
@@ -179,6 +180,7 @@ def extract_frames(videos: Sequence[str], images: str) -> None:
         ) as progress:
             for number, image in enumerate(video):
                 file = osp.join(temporary, f'{number:06d}.jpg')
-                if not mmcv.imwrite(image, file):
-                    raise OSError(f'{file} cannot be written')
+                with named_write_errors(file):
+                    if not mmcv.imwrite(image, file):
+                        raise OSError(f'{file} cannot be written')
                 progress.update()

@@ -19,6 +19,7 @@ from ..evaluation import (
     set_options,
 )
 from ..utils import check_writable
+from ..utils.files import FULL_DISK, named_write_errors
 from .command import Command, argument, flag, option
 from .running import RunOptions, check_exists, prepare_common_cfg, run_loop
 from .values import results_path
@@ -147,9 +148,10 @@ def run(options: Options) -> None:
     cfg = prepare_cfg(options)
     for needed in ('model', 'test_cfg', 'test_evaluator'):
         entry(cfg, needed)
-    runner = build_runner(cfg)
-    load_weights(runner.model, cfg.load_from)
-    run_loop(runner, runner.test)
+    with named_write_errors(cfg.work_dir, FULL_DISK):
+        runner = build_runner(cfg)
+        load_weights(runner.model, cfg.load_from)
+        run_loop(runner, runner.test)
 
 
 main = Command(__doc__, Options, run)

@@ -9,6 +9,7 @@ from mmengine.device import get_device
 
 from ..builders import entry, load_weights
 from ..engine import build_runner, check_resumable, checkpoint_dir, find_checkpoint
+from ..utils.files import FULL_DISK, named_write_errors
 from .command import Command, flag, option
 from .running import RunOptions, check_exists, prepare_common_cfg, run_loop
 
@@ -89,6 +90,11 @@ def run(options: Options) -> None:
     cfg = prepare_cfg(options)
     for needed in ('model', 'train_dataloader', 'train_cfg', 'optim_wrapper'):
         entry(cfg, needed)
+    with named_write_errors(cfg.work_dir, FULL_DISK):
+        _train(cfg)
+
+
+def _train(cfg: Config) -> None:
     runner = build_runner(cfg)
     if cfg.get('load_from') is not None:
         # Before the data sets are read; the runner loads it again, and tells.

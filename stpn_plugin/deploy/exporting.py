@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import io
 import logging
 import os
 import os.path as osp
@@ -16,7 +17,7 @@ from torch import nn
 
 from ..builders import build_model, dataset_meta, entry, load_weights
 from ..models.class_check import check_num_classes, checkpoint_classes
-from ..utils import import_extra, whole_folder
+from ..utils import import_extra, named_write_errors, whole_binary, whole_folder
 from .errors import ExportError
 from .graphs import Graphs
 
@@ -76,7 +77,9 @@ def export_model(
     graphs = Graphs(model.eval(), maps)
     with whole_folder(folder) as temporary:
         write_graphs(graphs, temporary, form)
-        _run_config(cfg, classes, maps).dump(osp.join(temporary, CONFIG))
+        path = osp.join(temporary, CONFIG)
+        with named_write_errors(path):
+            _run_config(cfg, classes, maps).dump(path)
         return sorted(os.listdir(temporary))
 
 
@@ -95,7 +98,7 @@ def write_graphs(graphs: Graphs, folder: str, form: str) -> None:
                 graph, example, dynamic_shapes=_shapes(name, example)
             )
             if form == 'torch':
-                torch.export.save(program, path)
+                _save_program(program, path)
             else:
                 _save_onnx(program, path, *_names(name, graphs, program))
 
@@ -158,11 +161,20 @@ def _names(name: str, graphs: Graphs, program: Any) -> tuple[list[str], list[str
     return ['frames', *prompts], found
 
 
+def _save_program(program: Any, path: str) -> None:
+    # In memory first: if the disk is full, torch ends the process.
+    content = io.BytesIO()
+    torch.export.save(program, content)
+    with whole_binary(path) as file:
+        file.write(content.getbuffer())
+
+
 def _save_onnx(program: Any, path: str, inputs: list[str], outputs: list[str]) -> None:
     made = torch.onnx.export(
         program, dynamo=True, input_names=inputs, output_names=outputs, verbose=False
     )
-    made.save(path)
+    with named_write_errors(path):
+        made.save(path)
 
 
 def _run_config(cfg: Config, classes: tuple[str, ...], maps: bool) -> Config:

@@ -11,8 +11,9 @@ from __future__ import annotations
 import logging
 import os
 import os.path as osp
+import re
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, Mapping, NamedTuple
 
 from mmengine.config import Config
 from mmengine.fileio import LocalBackend, register_backend
@@ -26,6 +27,7 @@ POINTER = 'last_checkpoint'
 #: Beside the schedule: of a training that was stopped, or is about to validate.
 INTERIM = 'interim.pth'
 BACKEND = 'whole_files'
+_NUMBERED = re.compile(r'(.*)(epoch|iter)_(\d+)\.pth')
 
 
 @register_backend(BACKEND, force=True)
@@ -79,8 +81,9 @@ class _Saved(NamedTuple):
 def find_checkpoint(folder: str, work_dir: str | None = None) -> str | None:
     """Find the newest checkpoint from which a training can go on.
 
-    That is the one that ``last_checkpoint`` names, unless a later one is whole that it
-    does not name yet, or it is not whole itself. What is skipped is logged, and why.
+    That is the one that ``last_checkpoint`` names, unless one that was written later is
+    whole that it does not name yet. If it names none that is whole, the most iterations
+    count: copying may change the times of files. What is skipped is logged, and why.
 
     Args:
         folder: Where the checkpoints are.
@@ -94,20 +97,18 @@ def find_checkpoint(folder: str, work_dir: str | None = None) -> str | None:
             among them.
     """
     names = [name for name in _listed(folder) if _is_checkpoint(name)]
-    paths = [osp.join(folder, name) for name in names]
-    paths.sort(key=lambda path: (osp.getmtime(path), path), reverse=True)
     skipped: list[str] = []
     named = _named(folder, work_dir or folder)
     best = _read(named, skipped) if named else None
-    for path in paths:
-        if path == named:
-            if best is not None:
-                break  # the others are older
-            continue
-        saved = _read(path, skipped)
+    written = {name: osp.getmtime(osp.join(folder, name)) for name in names}
+    at_pointer = written.pop(osp.basename(named), 0.0) if named else 0.0
+    if best is not None:  # what was written before, maybe by another training, is old
+        written = {name: time for name, time in written.items() if time > at_pointer}
+    for kind in _newest_first(written):
+        found = (_read(osp.join(folder, name), skipped) for name in kind)
+        saved = next(filter(None, found), None)  # the others of its kind are older
         if saved and (best is None or saved.iteration > best.iteration):
             best = saved
-            break
     if best is None and skipped:
         raise ValueError(
             f'there is no checkpoint in {folder} from which training can go on: '
@@ -125,6 +126,28 @@ def _listed(folder: str) -> list[str]:
 
 def _is_checkpoint(name: str) -> bool:
     return name.endswith('.pth') and not name.startswith('.')
+
+
+def _newest_first(written: Mapping[str, float]) -> list[list[str]]:
+    """Checkpoints whose names tell their order; one that tells nothing is alone.
+
+    Args:
+        written: Times of the files, by their names. They count between equals.
+
+    Returns:
+        Names that count epochs, those that count iterations, and each other name.
+    """
+    kinds: dict[str, list[tuple[int, bool, str]]] = {}
+    for name in sorted(written, key=lambda name: (written[name], name), reverse=True):
+        match = _NUMBERED.fullmatch(name)
+        kind, number = (match[2], int(match[3])) if match else (name, 0)
+        # The best ones, which have more before the number, lack what training needs.
+        is_plain = match is not None and not match[1]
+        kinds.setdefault(kind, []).append((number, is_plain, name))
+    return [
+        [name for *_, name in sorted(some, key=lambda item: item[:2], reverse=True)]
+        for some in kinds.values()
+    ]
 
 
 def _named(folder: str, work_dir: str) -> str | None:

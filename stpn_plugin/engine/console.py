@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import re
+import sys
 
 # Messages that are long, or that nobody who runs a training can act on.
 LOG_FILE_ONLY = re.compile(
@@ -34,3 +35,35 @@ def quiet_console(logger: logging.Logger) -> None:
     for handler in logger.handlers:
         if not isinstance(handler, logging.FileHandler):
             handler.addFilter(is_for_console)
+
+
+def tell_of_full_log(logger: logging.Logger) -> None:
+    """Say once, in a line, that a log file cannot be written.
+
+    Python's own handler prints a traceback for each message, without the file's name.
+
+    Args:
+        logger: A logger with handlers of its own, changed in place.
+    """
+    for handler in logger.handlers:
+        if isinstance(handler, logging.FileHandler):
+            # mypy: methods are not to be assigned to.
+            setattr(handler, 'handleError', _TellOnce(handler))  # noqa: B010
+
+
+class _TellOnce:
+    """What a log file does with an error: the first of a write is told."""
+
+    def __init__(self, handler: logging.FileHandler) -> None:
+        self._path = handler.baseFilename
+        self._otherwise = handler.handleError
+        self._told = False
+
+    def __call__(self, record: logging.LogRecord) -> None:
+        error = sys.exc_info()[1]
+        if not isinstance(error, OSError):
+            self._otherwise(record)
+        elif not self._told:
+            self._told = True
+            reason = error.strerror or error
+            sys.stderr.write(f'{self._path} cannot be written: {reason}\n')

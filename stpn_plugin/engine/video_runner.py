@@ -13,7 +13,7 @@ from mmtrack.utils import register_all_modules
 from torch import nn
 
 from ..evaluation import VideoEvaluator, as_list
-from .console import quiet_console
+from .console import quiet_console, tell_of_full_log
 from .hooks import (
     FitWeightsHook,
     FollowLauncherHook,
@@ -44,6 +44,7 @@ class VideoRunner(Runner):
         """
         logger = super().build_logger(*args, **kwargs)
         quiet_console(logger)
+        tell_of_full_log(logger)
         return logger
 
     def train(self) -> nn.Module:

@@ -18,12 +18,14 @@ import re
 import secrets
 import shutil
 import stat
-from typing import BinaryIO, Iterator, TextIO, Union
+from typing import BinaryIO, Collection, Iterator, TextIO, Union
 
 PathLike = Union[str, 'os.PathLike[str]']
 
+#: Errors of a full disk, which reading has not.
+FULL_DISK = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 # Errors of a write, whose exception does not tell which file they are about.
-_WRITE_ERRORS = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)
+_WRITE_ERRORS = (*FULL_DISK, errno.EIO)
 
 
 class WholeFile:
@@ -111,11 +113,14 @@ def _write_error(path: PathLike, error: OSError) -> OSError:
 
 
 @contextlib.contextmanager
-def named_write_errors(path: PathLike) -> Iterator[None]:
+def named_write_errors(
+    path: PathLike, numbers: Collection[int] = _WRITE_ERRORS
+) -> Iterator[None]:
     """Let an error of a full disk name a file, where it names none.
 
     Args:
         path: The file that comes to be in the end.
+        numbers: The errors; :data:`FULL_DISK` if files are read meanwhile.
 
     Raises:
         OSError: What was raised, if it is about writing and has no file name.
@@ -123,7 +128,7 @@ def named_write_errors(path: PathLike) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        if error.filename is None and error.errno in _WRITE_ERRORS:
+        if error.filename is None and error.errno in numbers:
             raise _write_error(path, error) from error
         raise
 
@@ -275,7 +280,8 @@ def whole_folder(path: PathLike, replace: bool = False) -> Iterator[str]:
         The folder to write to.
 
     Raises:
-        OSError: The folder exists and is to stay, or cannot be written.
+        OSError: The folder exists and is to stay, or cannot be written; files in it have
+            the names in the error that they were to get.
     """
     target = os.path.abspath(os.fspath(path))
     if osp.lexists(target) and not replace:
@@ -295,6 +301,22 @@ def whole_folder(path: PathLike, replace: bool = False) -> Iterator[str]:
             os.rename(temporary, target)
         except OSError as error:
             raise _write_error(path, error) from error
-    except BaseException:
+    except BaseException as error:
         shutil.rmtree(temporary, ignore_errors=True)
+        if isinstance(error, OSError):
+            raise _final_error(error, temporary, path) from error
         raise
+
+
+def _final_error(error: OSError, temporary: str, path: PathLike) -> OSError:
+    """An error that names a folder, in place of one about its temporary name."""
+    final = os.fspath(path)
+    if isinstance(error.filename, str) and error.filename.startswith(temporary):
+        return _write_error(final + error.filename[len(temporary) :], error)
+    if temporary in str(error):
+        named = type(error)(str(error).replace(temporary, final))
+        named.errno = error.errno
+        return named
+    if error.filename is None and error.errno in _WRITE_ERRORS:
+        return _write_error(final, error)
+    return error

@@ -5,6 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import pytest
+import torch
 from mmengine.config import Config
 
 from tests.support import tiny_models
@@ -15,6 +17,14 @@ BASES = dict(
     retinanet='retinanet/retinanet_r50_fpn_1x_coco.py',
     fcos='fcos/fcos_r50-caffe_fpn_gn-head_1x_coco.py',
 )
+
+
+def require_export(*packages: str) -> None:
+    """Skip a test where nothing can be exported."""
+    if tuple(map(int, torch.__version__.split('.')[:2])) < (2, 14):
+        pytest.skip('exporting needs torch 2.14', allow_module_level=True)
+    for package in packages:
+        pytest.importorskip(package)
 
 
 def small_config(data_root: Path, base: str = 'faster_rcnn', **model: Any) -> Config:

@@ -16,13 +16,11 @@ from torch import Tensor
 from stpn_plugin.apis import VideoDetector
 from stpn_plugin.cli.export import main
 from tests.support import tiny_models
-from tests.support.exporting import small_config
+from tests.support.exporting import require_export, small_config
 from tests.support.video_models import assert_same, save_weights
 
 CLOSE = dict(rtol=1e-3, atol=1e-3)
-NEW_TORCH = tuple(map(int, torch.__version__.split('.')[:2])) >= (2, 14)
-if not NEW_TORCH:
-    pytest.skip('exporting needs torch 2.14', allow_module_level=True)
+require_export()
 
 
 def export(cfg: Config, folder: Path, *more: str) -> tuple[str, Path]:
@@ -34,12 +32,15 @@ def export(cfg: Config, folder: Path, *more: str) -> tuple[str, Path]:
     return checkpoint, out
 
 
-@pytest.fixture(scope='module')
-def onnx(data_root: Path, tmp_path_factory: pytest.TempPathFactory) -> Any:
+@pytest.fixture(scope='module', params=['faster_rcnn', 'retinanet'])
+def onnx(
+    request: pytest.FixtureRequest,
+    data_root: Path,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Any:
     """Eager detector, and folder of what it was exported to."""
-    pytest.importorskip('onnxruntime')
-    pytest.importorskip('onnxscript')
-    cfg = small_config(data_root)
+    require_export('onnxruntime', 'onnxscript')
+    cfg = small_config(data_root, request.param)
     checkpoint, out = export(cfg, tmp_path_factory.mktemp('onnx'))
     return VideoDetector(cfg, checkpoint, 'cpu'), out
 

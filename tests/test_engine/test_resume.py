@@ -12,7 +12,7 @@ import pytest
 import torch
 from mmengine.logging import MMLogger
 
-from stpn_plugin.engine import find_checkpoint
+from stpn_plugin.engine import checkpoints, find_checkpoint
 from tests.support.toy_runs import Forker
 from tests.support.toy_training import losses
 
@@ -281,6 +281,56 @@ def test_checkpoints_of_an_earlier_training_in_the_same_folder(work_dir: Path) -
         os.utime(work_dir / name, (1, 1))
     (work_dir / 'last_checkpoint').write_text('epoch_1.pth')
     assert find_checkpoint(str(work_dir)) == str(work_dir / 'epoch_1.pth')
+
+
+ORDERS = pytest.mark.parametrize('order', ['equal', 'reversed'])
+
+
+def copied(work_dir: Path, order: str, iterations: dict[str, int]) -> Path:
+    """A folder of checkpoints of some iterations, oldest first, as copying left it."""
+    saved = torch.load(work_dir / 'epoch_3.pth')
+    folder = work_dir.parent / 'copied'
+    folder.mkdir()
+    for i, (name, iteration) in enumerate(iterations.items()):
+        saved['meta']['iter'] = iteration
+        torch.save(saved, folder / name)
+        time = 1000 - i if order == 'reversed' else 1000
+        os.utime(folder / name, (time, time))
+    return folder
+
+
+@ORDERS
+@pytest.mark.parametrize('pointer', ['none', 'damaged', 'good'])
+def test_times_of_files_that_tell_nothing(
+    pointer: str, order: str, work_dir: Path
+) -> None:
+    numbers = (5, 10, 15, 20, 21, 100)
+    folder = copied(work_dir, order, {f'iter_{n}.pth': n for n in numbers})
+    if pointer == 'none':
+        damage(folder / 'iter_100.pth', 'cut')
+    else:
+        number = 100 if pointer == 'damaged' else 21
+        damage(folder / 'iter_100.pth', 'flipped')
+        (folder / 'last_checkpoint').write_text(f'/elsewhere/iter_{number}.pth')
+    assert find_checkpoint(str(folder)) == str(folder / 'iter_21.pth')
+
+
+@ORDERS
+@pytest.mark.parametrize('newest', ['epoch_2.pth', 'iter_9.pth', 'interim.pth'])
+def test_names_of_several_kinds(newest: str, order: str, work_dir: Path) -> None:
+    iterations = {'epoch_1.pth': 7, 'iter_9.pth': 9, 'interim.pth': 11}
+    iterations.update({'mine.pth': 12, 'epoch_2.pth': 14, newest: 30})
+    folder = copied(work_dir, order, iterations)
+    assert find_checkpoint(str(folder)) == str(folder / newest)
+
+
+def test_names_spare_reading(work_dir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    names = ['iter_9.pth', 'iter_10.pth', 'best_AP50_iter_10.pth']
+    folder = copied(work_dir, 'reversed', dict.fromkeys(names, 10))
+    read = []
+    monkeypatch.setattr(checkpoints, 'check_whole', read.append)
+    assert find_checkpoint(str(folder)) == str(folder / 'iter_10.pth')
+    assert read == [str(folder / 'iter_10.pth')]
 
 
 def test_stock_loading_reads_them(finished: Path) -> None:
