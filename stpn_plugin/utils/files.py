@@ -280,8 +280,8 @@ def whole_folder(path: PathLike, replace: bool = False) -> Iterator[str]:
         The folder to write to.
 
     Raises:
-        OSError: The folder exists and is to stay, or cannot be written; files in it have
-            the names in the error that they were to get.
+        OSError: The folder exists and is to stay, or cannot be written. The names in
+            the error are those that files in it were to get.
     """
     target = os.path.abspath(os.fspath(path))
     if osp.lexists(target) and not replace:
