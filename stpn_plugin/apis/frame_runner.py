@@ -24,14 +24,16 @@ class FrameRunner:
     any thread.
 
     Args:
-        model: The model, in eval mode on its device.
+        model: The model, in eval mode.
+        classes: Class names, which results tell.
         transforms: Pipeline of the test dataset, for lists of frames or for single
             ones. Build it in the scope of the config.
+        device: Where the model is.
         amp_dtype: Type to compute with, None for that of the weights.
 
     Attributes:
         model: The model.
-        classes: Class names, which results tell.
+        classes: The class names.
     """
 
     def __init__(
@@ -39,11 +41,13 @@ class FrameRunner:
         model: Any,  # SingleFrameDetector or VideoPrompting
         classes: tuple[str, ...],
         transforms: Sequence[dict[str, Any]],
+        device: torch.device,
         amp_dtype: torch.dtype | None = None,
     ) -> None:
         self.model = model
         self.classes = classes
         self._pipeline, self._to_float32 = _frame_pipeline(transforms)
+        self._device = device
         self._amp_dtype = amp_dtype
         self._lock = threading.Lock()
 
@@ -120,7 +124,7 @@ class FrameRunner:
     @contextmanager
     def _inference(self) -> Iterator[None]:
         autocast = torch.autocast(
-            next(self.model.parameters()).device.type,
+            self._device.type,
             dtype=self._amp_dtype,
             enabled=self._amp_dtype is not None,
         )

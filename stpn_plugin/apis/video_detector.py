@@ -93,7 +93,7 @@ class VideoDetector:
         self.model.to(self.device).eval()
         with scope_of(cfg):
             self._runner = FrameRunner(
-                self.model, self.classes, dataset.pipeline, amp_dtype
+                self.model, self.classes, dataset.pipeline, self.device, amp_dtype
             )
         self._dataset = dataset
         batch_sampler = cfg.test_dataloader.get('batch_sampler') or {}
