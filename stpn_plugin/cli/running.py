@@ -160,7 +160,7 @@ def run_loop(runner: Runner, loop: Callable[[], Any]) -> None:
     """Train or test, and tell of a config whose model cannot do a single step.
 
     Many values of a config are used for the first time in a step, deep in layers that
-    know nothing of the config.
+    know nothing of the config. Processes that worked together part at the end.
 
     Args:
         runner: The runner.
@@ -180,3 +180,6 @@ def run_loop(runner: Runner, loop: Callable[[], Any]) -> None:
             f'{runner.cfg.filename}: the first step of what it describes fails: '
             f'{one_line(error)}'
         ) from error
+    if torch_dist.is_initialized():
+        # Left to the interpreter's end, gloo's threads have ended a process by abort.
+        torch_dist.destroy_process_group()
