@@ -20,13 +20,13 @@ class STPN(VideoPrompting, SingleFrameDetector):
     Extraction", ICCV 2023.
 
     Args:
-        detector: Config of any mmdet detector whose backbone takes prompts. Its
-            parameters are named ``detector.*``.
+        *args: Those of :class:`SingleFrameDetector`.
         prompt_predictor: Config of the :class:`PromptSource`. Its parameters are named
             ``prompt_predictor.*``.
-        *args: Those of :class:`SingleFrameDetector`.
         **kwargs: Those of :class:`VideoPrompting`, such as ``support``, and of
-            :class:`SingleFrameDetector`.
+            :class:`SingleFrameDetector`: ``detector`` is the config of any mmdet
+            detector whose backbone takes prompts. Its parameters are named
+            ``detector.*``.
 
     Raises:
         TypeError: The detector's backbone does not take prompts.
