@@ -8,12 +8,12 @@ next to no memory.
 from __future__ import annotations
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
-PIECE = 2**20
+PIECE = 2**21
 """Numbers in the largest intermediate result of a piece, see :func:`slices`: what fits
-in the cache of a core, and far below the size from which the C library fetches memory
-from the system anew at each allocation."""
+in a cache, is enough for weights to be read seldom, and is far below the size from
+which the C library fetches memory from the system anew at each allocation."""
 
 
 def slices(count: int, width: int) -> list[slice]:
@@ -71,6 +71,14 @@ def laid_out(x: Tensor) -> Tensor:
     on which dimensions have a size of one, and would bind the graph to those.
     """
     return x.clone(memory_format=torch.contiguous_format) if is_traced() else x
+
+
+def is_plain(x: Tensor) -> bool:
+    """Whether there are numbers in a tensor, and no graph is recorded of it.
+
+    Fake tensors, and others that stand for tensors, are of types of their own.
+    """
+    return type(x) in (Tensor, nn.Parameter) and not is_traced()
 
 
 def is_traced() -> bool:

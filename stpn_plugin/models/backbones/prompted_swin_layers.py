@@ -32,76 +32,19 @@ from .attention import (
     split_heads,
 )
 from .mlp import TokenMLP
-from .pieces import is_traced, laid_out, pieces, trains_in_pieces
+from .pieces import is_plain, is_traced, laid_out, pieces, trains_in_pieces
 from .promptable import PatchAttention
 from .prompted_block import PromptedBlock
-
-
-def border_masks(window_size: int, shift_size: int) -> Tensor:
-    """Additive masks that keep wrapped-around patches of a window apart.
-
-    Only windows of the last row and of the last column hold such patches, so
-    four masks serve maps of any size.
-
-    Args:
-        window_size: Side of a window in patches.
-        shift_size: Cyclic shift in patches.
-
-    Returns:
-        Tensor of shape (4, 1, N, N), 0 or -100, with ``N = window_size ** 2``:
-        for windows inside, in the last column, in the last row, in both.
-    """
-    wrapped = torch.arange(window_size) >= window_size - shift_size
-    rows = wrapped.long().repeat_interleave(window_size)  # (N,)
-    columns = wrapped.long().repeat(window_size)
-    regions = torch.stack((0 * rows, columns, 2 * rows, 2 * rows + columns))
-    apart = regions[:, :, None] != regions[:, None, :]
-    return torch.where(apart, -100.0, 0.0).unsqueeze(1)
-
-
-def border_kinds(rows: int, columns: int, device: torch.device) -> Tensor:
-    """Which of :func:`border_masks` each of (rows x columns) windows needs."""
-    last_row = torch.arange(rows, device=device) == rows - 1
-    last_column = torch.arange(columns, device=device) == columns - 1
-    return (2 * last_row.long()[:, None] + last_column.long()).flatten()
-
-
-def shifted_bands(
-    start: int, stop: int, shift: int, padded: int, length: int
-) -> list[tuple[slice, slice]]:
-    """Where a part of a padded, shifted axis comes from.
-
-    Args:
-        start: Where the part begins.
-        stop: Where it ends.
-        shift: How far the axis was shifted; what left it came back at the end.
-        padded: Length of the axis.
-        length: Length without the padding at its end.
-
-    Returns:
-        Places on the axis before it was padded and shifted, and places in the part, of
-        each of at most two bands.
-    """
-    bands = []
-    for offset in (shift, shift - padded):
-        low, high = max(start + offset, 0), min(stop + offset, length)
-        if low < high:
-            places = slice(low - offset - start, high - offset - start)
-            bands.append((slice(low, high), places))
-    return bands
-
-
-def window_partition(x: Tensor, grid: tuple[int, int], window_size: int) -> Tensor:
-    """Cut maps (B, H, W, C) into a grid of windows (B, nW, window_size ** 2, C)."""
-    rows, columns = grid
-    x = x.unflatten(2, (columns, window_size)).unflatten(1, (rows, window_size))
-    return laid_out(x.transpose(2, 3)).flatten(3, 4).flatten(1, 2)
-
-
-def window_reverse(windows: Tensor, grid: tuple[int, int], window_size: int) -> Tensor:
-    """Merge a grid of windows (B, nW, window_size ** 2, C) into maps (B, H, W, C)."""
-    x = windows.unflatten(2, (window_size, window_size)).unflatten(1, grid)
-    return laid_out(x.transpose(2, 3)).flatten(3, 4).flatten(1, 2)
+from .remembered import Remembered
+from .windows import (
+    border_kinds,
+    border_masks,
+    shifted_bands,
+    window_grid,
+    window_partition,
+    window_places,
+    window_reverse,
+)
 
 
 class PromptedWindowMSA(nn.Module):
@@ -132,6 +75,7 @@ class PromptedWindowMSA(nn.Module):
         self.attn_drop = msa.attn_drop
         self.proj = msa.proj
         self.proj_drop = msa.proj_drop
+        self._bias = Remembered()
 
     def position_bias(self, num_prompts: int, masks: Tensor) -> Tensor:
         """Relative position bias with masks, zero for prompts.
@@ -143,11 +87,15 @@ class PromptedWindowMSA(nn.Module):
         Returns:
             Tensor of shape (K, heads, P + N, P + N).
         """
-        index = self.relative_position_index
-        bias = self.relative_position_bias_table[index.view(-1)]
-        bias = bias.view(*index.shape, -1).permute(2, 0, 1).contiguous() + masks
-        # torch's fused kernel wants them contiguous; padding may keep other strides
-        return F.pad(bias, (num_prompts, 0, num_prompts, 0)).contiguous()
+
+        def join(table: Tensor) -> Tensor:
+            index = self.relative_position_index
+            bias = table[index.view(-1)].view(*index.shape, -1)
+            bias = bias.permute(2, 0, 1).contiguous() + masks
+            # torch's fused kernel wants them contiguous; padding may keep other strides
+            return F.pad(bias, (num_prompts, 0, num_prompts, 0)).contiguous()
+
+        return self._bias(join, self.relative_position_bias_table, num_prompts)
 
     def forward(
         self,
@@ -168,24 +116,74 @@ class PromptedWindowMSA(nn.Module):
             What prompts become, before the output projection, the mean over the
             windows, (B, P, C) or None; and windows (B, nW, N, C).
         """
-        qkv = self.qkv(windows)
+        mean, out = self._attend(shared, self.qkv(windows), bias, kinds)
+        # Contiguous rows are what torch adds a bias to while it multiplies.
+        return mean, self.project(laid_out(out).contiguous())
+
+    def attend_joined(
+        self,
+        tokens: Tensor,
+        num_prompts: int,
+        num_windows: int,
+        bias: Tensor,
+        kinds: Tensor | None,
+    ) -> Tensor:
+        """Attend within each window, with one projection for prompts and patches.
+
+        Args:
+            tokens: The prompts of each image, and its windows one after another,
+                (B, P + nW * N, C).
+            num_prompts: Number of prompts P.
+            num_windows: Number of windows nW.
+            bias: As of :meth:`forward`.
+            kinds: Likewise.
+
+        Returns:
+            What they become, after the output projection, in the same shape.
+        """
+        qkv = self.qkv(tokens)
+        shared = qkv[:, :num_prompts] if num_prompts else None
+        windows = qkv[:, num_prompts:].unflatten(1, (num_windows, -1))
+        mean, windows = self._attend(shared, windows, bias, kinds)
+        if mean is None:
+            return self.project(windows.flatten(1, 2))
+        out = windows.new_empty(tokens.shape)
+        out[:, :num_prompts] = mean
+        out[:, num_prompts:].view(windows.shape).copy_(windows)
+        return self.project(out)
+
+    def _attend(
+        self,
+        shared: Tensor | None,
+        qkv: Tensor,
+        bias: Tensor,
+        kinds: Tensor | None,
+    ) -> tuple[Tensor | None, Tensor]:
+        """What lies between the projections.
+
+        Args:
+            shared: As of :meth:`forward`.
+            qkv: Those of windows, (B, nW, N, 3C).
+            bias: As of :meth:`forward`.
+            kinds: Likewise.
+
+        Returns:
+            Mean (B, P, C) or None, and windows (B, nW, N, C).
+        """
         drops = self.attn_drop.training and self.attn_drop.p > 0
         if self.fused_attention and not drops and trains_in_pieces(qkv):
-            mean, out = attend_in_training(shared, qkv, bias, kinds, self.scale)
-            return mean, self.project(out)
-        batch_size = windows.shape[0]
+            return attend_in_training(shared, qkv, bias, kinds, self.scale)
+        batch_size = qkv.shape[0]
         qkv = split_heads(shared, qkv, self.num_heads)
-        if kinds is not None:
+        if kinds is not None and batch_size > 1:
             kinds = kinds.repeat(batch_size)
         dropout = self.attn_drop if drops else None
         out = attend(qkv, bias, kinds, self.scale, dropout, self.fused_attention)
         out = merge_heads(out, batch_size)
         if shared is None:
-            return None, self.project(out)
+            return None, out
         num_prompts = shared.shape[1]
-        mean = out[:, :, :num_prompts].mean(dim=1)
-        # Contiguous rows are what torch adds a bias to while it multiplies.
-        return mean, self.project(laid_out(out[:, :, num_prompts:]).contiguous())
+        return out[:, :, :num_prompts].mean(dim=1), out[:, :, num_prompts:]
 
     def project(self, attended: Tensor) -> Tensor:
         """The output projection."""
@@ -234,15 +232,9 @@ class PromptedShiftWindowMSA(nn.Module):
         prompts = laid_out(tokens[:, :num_prompts]) if num_prompts else None
         maps = laid_out(tokens[:, num_prompts:]).unflatten(1, hw_shape)
         size = self.window_size
-        grid = self._grid(hw_shape)
+        grid = window_grid(hw_shape, size)
         maps = F.pad(maps, (0, 0, 0, grid[1] * size - w, 0, grid[0] * size - h))
         return prompts, maps, grid
-
-    def _grid(self, hw_shape: tuple[int, int]) -> tuple[int, int]:
-        """Number of rows and columns of windows."""
-        (h, w), size = hw_shape, self.window_size
-        # Exported graphs divide negative numbers otherwise.
-        return (h + size - 1) // size, (w + size - 1) // size
 
     def windows(self, maps: Tensor, grid: tuple[int, int]) -> Tensor:
         """Cut padded maps (B, H', W', C) into shifted windows (B, nW, N, C)."""
@@ -285,6 +277,8 @@ class PromptedShiftWindowMSA(nn.Module):
 
     def forward(self, tokens: Tensor, hw_shape: tuple[int, int]) -> Tensor:
         """Attend; tokens (B, P + H * W, C) in, the same shape out."""
+        if not torch.is_grad_enabled() and is_plain(tokens):
+            return self.drop(self._gather_and_attend(tokens, hw_shape))
         prompts, maps, grid = self.split(tokens, hw_shape)
         shared = None if prompts is None else self.w_msa.qkv(prompts)
         num_prompts = 0 if prompts is None else prompts.shape[1]
@@ -295,11 +289,28 @@ class PromptedShiftWindowMSA(nn.Module):
             patches = torch.cat((self.w_msa.project(mean), patches), dim=1)
         return self.drop(patches)
 
+    def _gather_and_attend(self, tokens: Tensor, hw_shape: tuple[int, int]) -> Tensor:
+        """Attend without gradients; one gather makes windows, one more undoes them."""
+        h, w = hw_shape
+        num_prompts = tokens.shape[1] - h * w
+        places = window_places(
+            hw_shape, self.window_size, self.shift_size, num_prompts, tokens.device
+        )
+        joined = tokens.index_select(1, places.gather)
+        if places.padding is not None:
+            joined.index_fill_(1, places.padding, 0)
+        num_windows = (joined.shape[1] - num_prompts) // self.window_size**2
+        bias = self.w_msa.position_bias(num_prompts, self.masks)
+        joined = self.w_msa.attend_joined(
+            joined, num_prompts, num_windows, bias, places.kinds
+        )
+        return joined.index_select(1, places.scatter)
+
     def rows_of_windows(
         self, tokens: Tensor, hw_shape: tuple[int, int]
     ) -> list[tuple[int, int]]:
         """Rows of windows to take at a time in inference: first, and last plus one."""
-        rows, columns = self._grid(hw_shape)
+        rows, columns = window_grid(hw_shape, self.window_size)
         width = self.window_size**2 * columns * 3 * tokens.shape[0] * tokens.shape[2]
         return [
             (part.start or 0, rows if part.stop is None else min(part.stop, rows))
@@ -328,7 +339,7 @@ class PromptedShiftWindowMSA(nn.Module):
             ``tokens + self(norm(tokens), hw_shape)``, (B, P + H * W, C).
         """
         (h, w), size = hw_shape, self.window_size
-        rows, columns = grid = self._grid(hw_shape)
+        rows, columns = grid = window_grid(hw_shape, size)
         num_prompts = tokens.shape[1] - h * w
         out = torch.empty_like(tokens)
         maps = tokens[:, num_prompts:].unflatten(1, hw_shape)
@@ -408,14 +419,19 @@ class PromptedSwinBlock(PromptedBlock):
             tokens = self.attn(self.norm1(tokens), hw_shape) + tokens
         else:
             tokens = self.attn.add_by_rows(tokens, self.norm1, hw_shape, rows)
-        width = tokens.shape[0] * self.ffn.hidden_dims
-        parts = pieces(tokens, tokens.shape[1], width)
-        if len(parts) == 1:
+        if len(pieces(tokens, tokens[..., 0].numel(), self.ffn.hidden_dims)) == 1:
             return tokens + self.ffn(self.norm2(tokens))
+        return self._mix_by_rows(tokens.contiguous())
+
+    def _mix_by_rows(self, tokens: Tensor) -> Tensor:
+        """Mix channels beside a residual path, in place, a few tokens at a time."""
+        rows = tokens.view(-1, tokens.shape[-1])
+        # One number for each image: stochastic depth drops the whole path, or nothing.
         share = self.ffn.dropout_layer(tokens.new_ones(len(tokens), 1, 1))
-        for part in parts:
-            mixed = self.ffn.mix(self.norm2(tokens[:, part]))
-            tokens[:, part] += mixed * share if self.training else mixed
+        share = share.expand(-1, tokens.shape[1], -1).flatten(0, 1)
+        for part in pieces(tokens, len(rows), self.ffn.hidden_dims):
+            mixed = self.ffn.mix(self.norm2(rows[part]))
+            rows[part] += mixed * share[part] if self.training else mixed
         return tokens
 
 
@@ -465,7 +481,7 @@ class PromptedPatchMerging(nn.Module):
         merged = self.sampler(maps).transpose(1, 2)  # (B, H' * W', 4C)
         if num_prompts:
             repeats = merged.shape[-1] // tokens.shape[-1]
-            prompts = tokens[:, :num_prompts].repeat(1, 1, repeats)
+            prompts = torch.cat([tokens[:, :num_prompts]] * repeats, dim=2)
             merged = torch.cat((prompts, merged), dim=1)
         if self.norm is not None:
             merged = self.norm(merged)

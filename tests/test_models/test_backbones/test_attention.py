@@ -13,7 +13,7 @@ from stpn_plugin.models.backbones.attention import (
 )
 
 SCALE = 0.3
-IMAGES, WINDOWS, HEADS, LENGTH, DIM = 2, 450, 4, 18, 8  # more than one piece
+IMAGES, WINDOWS, HEADS, LENGTH, DIM = 2, 20, 4, 18, 8
 KINDS = torch.arange(WINDOWS) % 3
 
 
@@ -29,6 +29,7 @@ def tensors(num_kinds: int, num_prompts: int) -> list:
     return inputs if num_prompts else [*inputs[:2], None]
 
 
+@pytest.mark.usefixtures('small_pieces')
 @pytest.mark.parametrize('num_kinds', [1, 3])
 @pytest.mark.parametrize('num_prompts', [0, 2])
 def test_gradients_are_those_of_the_explicit_form(

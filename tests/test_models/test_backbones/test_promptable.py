@@ -144,12 +144,17 @@ def test_fused_attention_has_the_same_gradients(case: Case) -> None:
         assert (a - b).abs().max() <= 1e-3 * b.abs().max() + 1e-6
 
 
+@pytest.mark.parametrize('large', [False, True])
 @pytest.mark.parametrize('drop_path_rate', [0.0, 0.5])
-def test_large_maps_are_as_with_gradients(case: Case, drop_path_rate: float) -> None:
-    """Inference works in pieces, training does not; the same paths are dropped."""
+def test_inference_is_as_with_gradients(
+    case: Case, drop_path_rate: float, large: bool, request: pytest.FixtureRequest
+) -> None:
+    """It works in other ways, and in pieces; the same paths are dropped."""
+    if large:
+        request.getfixturevalue('small_pieces')
     backbone = build(case, drop_path_rate=drop_path_rate)
     backbone.train(drop_path_rate > 0)
-    img, prompts = torch.randn(2, 3, 350, 501), torch.randn(5, case.channels[0])
+    img, prompts = torch.randn(2, 3, 130, 171), torch.randn(5, case.channels[0])
     torch.manual_seed(3)
     expected = [out.detach() for out in backbone(img, prompts)]
     torch.manual_seed(3)
