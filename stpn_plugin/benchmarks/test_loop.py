@@ -31,6 +31,8 @@ from .measuring import (
 )
 
 SINGLE_NAME = 'single frame'
+TURN = 8
+"""Frames that a side tests in its turn, so that all sides' turns are alike."""
 NUM_REFS = 2
 """Support frames of the videos that are timed: after the first frame, their number
 makes no difference to STPN."""
@@ -39,12 +41,12 @@ makes no difference to STPN."""
 def build_side(
     config: str, scene: Scene, batch: int, dtype: str, settings: Settings
 ) -> Run:
-    """Open a video, and return what tests its next ``batch`` frames."""
+    """Open a video, and return what tests its next :data:`TURN` frames."""
     cfg = read_config(config, scene)
     if config == SINGLE:
         cfg = with_stock_backbone(cfg)
     model = build(cfg, settings)
-    numbers = count(1, batch)
+    starts = count(1, batch)
 
     def test(first: int, number: int, num_refs: int) -> None:
         data = frames(scene, first, number, num_refs)
@@ -52,7 +54,12 @@ def build_side(
             model.test_step(data)
 
     test(0, 1, 0 if config == SINGLE else NUM_REFS)
-    return lambda: test(next(numbers), batch, 0)
+
+    def turn() -> None:
+        for _ in range(TURN // batch):
+            test(next(starts), batch, 0)
+
+    return turn
 
 
 def loop_table(scene: Scene, dtype: str, repeats: int, settings: Settings) -> Table:
@@ -68,11 +75,11 @@ def loop_table(scene: Scene, dtype: str, repeats: int, settings: Settings) -> Ta
     runs = {name: make(config, batch=n) for name, (config, n) in sides.items()}
     with torch.no_grad():
         costs = take_turns(runs, repeats, settings.device)
-    counts = {name: batch for name, (_, batch) in sides.items()}
+    counts = dict.fromkeys(sides, TURN)
     rows = comparison(costs, [SINGLE_NAME], settings, counts, unit='frame')
     return Table(
         f"Test loop after a video's first frame, {scene.name}, {dtype}; medians of "
-        f'{repeats}',
+        f'{repeats} times {TURN} frames',
         rows,
         'Times are those of one frame; memory is that of the batch. Single frame: '
         "mmdet's Swin; SELSA: mmtrack's, a ResNet-50-DC5 with "
@@ -110,9 +117,9 @@ def tables(settings: Settings) -> list[Table]:
     """All about the test loop."""
     found = []
     for dtype in settings.dtypes:
-        found.append(loop_table(SMALL, dtype, settings.repeats(41), settings))
+        found.append(loop_table(SMALL, dtype, settings.repeats(21), settings))
         if not settings.quick:
-            found.append(loop_table(LARGE, dtype, 5, settings))
+            found.append(loop_table(LARGE, dtype, 3, settings))
     if settings.quick:
         return [*found, support_table(SMALL, 4, settings)]
     return [*found, support_table(LARGE, 28, settings)]

@@ -23,7 +23,13 @@ from ..benchmarks import (
     waiting,
 )
 from ..benchmarks.measuring import Settings, Table, machine
-from ..utils import check_writable, markdown_table, text_table, whole_text
+from ..utils import (
+    check_writable,
+    keep_freed_memory,
+    markdown_table,
+    text_table,
+    whole_text,
+)
 from .command import BaseOptions, Command, flag, option
 from .values import device, positive
 
@@ -74,6 +80,7 @@ def run(options: Options) -> None:
     if options.out:
         check_writable(options.out)
     torch.set_num_threads(options.threads)
+    keep_freed_memory(options.device)  # as training and testing do
     on_cpu = torch.device(options.device).type == 'cpu'
     settings = Settings(
         device=options.device,

@@ -12,6 +12,7 @@ from itertools import combinations
 from typing import Any, Iterable, Iterator, Sequence
 
 import numpy as np
+from mmengine.device import get_device
 
 from ..apis import (
     TINY_MODEL,
@@ -34,7 +35,7 @@ from ..apis import (
 from ..apis.video_io import IMAGE_SUFFIXES
 from ..builders import load_config
 from ..datasets import VIDEO_SUFFIXES
-from ..utils import ProgressBar, refuse_overwriting_input, same_file
+from ..utils import ProgressBar, keep_freed_memory, refuse_overwriting_input, same_file
 from .command import BaseOptions, Command, argument, flag, option
 from .configs import config_overrides
 from .demo_summary import Summary
@@ -268,6 +269,7 @@ def open_detector(options: Options) -> VideoDetector:
         ValueError: Config and checkpoint do not fit, or one is missing.
     """
     how = options.device, options.amp
+    keep_freed_memory(options.device or get_device())
     if options.config is not None and options.checkpoint is not None:
         cfg = load_config(options.config, options.cfg_options)
         return VideoDetector(cfg, options.checkpoint, *how)

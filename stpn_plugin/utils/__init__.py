@@ -1,5 +1,6 @@
 """What every part of the package may use, and which uses none of them."""
 
+from .allocation import keep_freed_memory
 from .class_names import category_ids, classes_in, listed
 from .extras import MissingPackageError, import_extra
 from .files import (
@@ -28,9 +29,10 @@ __all__ = [
     'category_ids',
     'check_regular_file',
     'check_writable',
-    'end_with_parent',
     'classes_in',
+    'end_with_parent',
     'import_extra',
+    'keep_freed_memory',
     'leads_out',
     'listed',
     'markdown_table',
