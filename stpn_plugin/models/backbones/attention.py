@@ -29,18 +29,48 @@ def attention_weights(q: Tensor, k: Tensor, bias: Tensor | None = None) -> Tenso
     return scores.softmax(dim=-1)
 
 
-def split_heads(shared: Tensor | None, qkv: Tensor, num_heads: int) -> Tensor:
+def padding_of(num_prompts: int, num_patches: int) -> int:
+    """Keys to add to prompted windows, on a CPU.
+
+    Its fused kernel works on eight numbers at a time, and is slow at the rest. Windows
+    without prompts would have to be copied first, which takes what it brings.
+
+    Args:
+        num_prompts: Number of prompts P.
+        num_patches: Number of patches of a window N.
+    """
+    return -(num_prompts + num_patches) % 8 if num_prompts else 0
+
+
+def pad_bias(bias: Tensor, num_padding: int) -> Tensor:
+    """Let added keys, before all others, get no attention.
+
+    Args:
+        bias: (K, heads, L, L).
+        num_padding: Number of keys that are added.
+
+    Returns:
+        Tensor of shape (K, heads, L, num_padding + L).
+    """
+    return F.pad(bias, (num_padding, 0), value=float('-inf')) if num_padding else bias
+
+
+def split_heads(
+    shared: Tensor | None, qkv: Tensor, num_heads: int, num_padding: int = 0
+) -> Tensor:
     """Put what is shared in front of each window, and tell queries, keys and values.
 
     Args:
         shared: Projected prompts (B, P, 3C), or None.
         qkv: Projected windows (B, nW, N, 3C).
         num_heads: Number of heads.
+        num_padding: Number of zeros in front of the prompts.
 
     Returns:
-        Tensor of shape (3, B * nW, heads, P + N, C / heads).
+        Tensor of shape (3, B * nW, heads, num_padding + P + N, C / heads).
     """
     if shared is not None:
+        shared = F.pad(shared, (0, 0, num_padding, 0)) if num_padding else shared
         shared = shared.unsqueeze(1).expand(-1, qkv.shape[1], -1, -1)
         qkv = torch.cat((shared, qkv), dim=2)
     qkv = qkv.flatten(0, 1).unflatten(-1, (3, num_heads, -1))
@@ -66,25 +96,32 @@ def attend(
     random numbers are those of the explicit form.
 
     Args:
-        qkv: Queries, keys and values, (3, B, heads, L, D).
+        qkv: Queries, keys and values, (3, B, heads, L, D). The first keys may be
+            padding, of which there are no queries.
         bias: What is added to the scores in K kinds of windows,
-            (K, heads, L, L).
+            (K, heads, L, L), or less rows where there is padding.
         kinds: The kind of each window, (B,), or None if all are of one.
         scale: Factor on the queries.
         dropout: Acts on the weights.
         fused: Whether the fused kernel may be used.
 
     Returns:
-        Tensor of shape (B, heads, L, D).
+        Tensor of shape (B, heads, L, D), without padding.
     """
     bias = bias.to(qkv.dtype)
     if fused and dropout is None and hasattr(F, 'scaled_dot_product_attention'):
         return _fused_attention(qkv, bias, kinds, scale)
-    q, k, v = qkv.unbind(0)
+    q, k, v = _without_padding(qkv, bias)
     weights = attention_weights(q * scale, k, _pick(bias, kinds))
     if dropout is not None:
         weights = dropout(weights)
     return weights @ v
+
+
+def _without_padding(qkv: Tensor, bias: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """Queries, keys and values, of :func:`attend`'s, without padding's queries."""
+    q, k, v = qkv.unbind(0)
+    return q[:, :, bias.shape[3] - bias.shape[2] :], k, v
 
 
 def _pick(bias: Tensor, kinds: Tensor | None) -> Tensor:
@@ -96,7 +133,7 @@ def _fused_attention(
     qkv: Tensor, bias: Tensor, kinds: Tensor | None, scale: float
 ) -> Tensor:
     """Arguments and result as for :func:`attend`."""
-    q, k, v = qkv.unbind(0)
+    q, k, v = _without_padding(qkv, bias)
     default = q.shape[-1] ** -0.5  # torch 2.0 has no other
     if abs(scale / default - 1) > 1e-9:
         q = q * (scale / default)
@@ -148,12 +185,14 @@ class _TrainedAttention(torch.autograd.Function):
         num_prompts = 0 if shared is None else shared.shape[1]
         # A bias that wants a gradient keeps torch from its fused kernel.
         bias = bias.detach()
+        num_padding = padding_of(num_prompts, length)
+        padded = pad_bias(bias, num_padding)
         mean = qkv.new_zeros(batch_size, num_prompts, width // 3)
         out = qkv.new_empty(batch_size, num_windows, length, width // 3)
         for part in _pieces(qkv, bias):
-            joined = split_heads(shared, qkv[:, part], bias.shape[1])
+            joined = split_heads(shared, qkv[:, part], bias.shape[1], num_padding)
             kind = _kinds_of(part, kinds, batch_size)
-            attended = _fused_attention(joined, bias, kind, scale)
+            attended = _fused_attention(joined, padded, kind, scale)
             attended = merge_heads(attended, batch_size)
             mean += attended[:, :, :num_prompts].sum(dim=1)
             out[:, part] = attended[:, :, num_prompts:]

@@ -29,6 +29,8 @@ from .attention import (
     attend_in_training,
     attention_weights,
     merge_heads,
+    pad_bias,
+    padding_of,
     split_heads,
 )
 from .mlp import TokenMLP
@@ -77,15 +79,18 @@ class PromptedWindowMSA(nn.Module):
         self.proj_drop = msa.proj_drop
         self._bias = Remembered()
 
-    def position_bias(self, num_prompts: int, masks: Tensor) -> Tensor:
+    def position_bias(
+        self, num_prompts: int, masks: Tensor, num_padding: int = 0
+    ) -> Tensor:
         """Relative position bias with masks, zero for prompts.
 
         Args:
             num_prompts: Number of prompts P.
             masks: (K, 1, N, N).
+            num_padding: Number of keys in front that get no attention.
 
         Returns:
-            Tensor of shape (K, heads, P + N, P + N).
+            Tensor of shape (K, heads, P + N, num_padding + P + N).
         """
 
         def join(table: Tensor) -> Tensor:
@@ -93,9 +98,11 @@ class PromptedWindowMSA(nn.Module):
             bias = table[index.view(-1)].view(*index.shape, -1)
             bias = bias.permute(2, 0, 1).contiguous() + masks
             # torch's fused kernel wants them contiguous; padding may keep other strides
-            return F.pad(bias, (num_prompts, 0, num_prompts, 0)).contiguous()
+            bias = F.pad(bias, (num_prompts, 0, num_prompts, 0)).contiguous()
+            return pad_bias(bias, num_padding)
 
-        return self._bias(join, self.relative_position_bias_table, num_prompts)
+        key = num_prompts, num_padding
+        return self._bias(join, self.relative_position_bias_table, key)
 
     def forward(
         self,
@@ -109,7 +116,8 @@ class PromptedWindowMSA(nn.Module):
         Args:
             shared: ``qkv`` of the prompts of each image, (B, P, 3C), or None.
             windows: Patches by window (B, nW, N, C).
-            bias: That of K kinds of windows, (K, heads, P + N, P + N).
+            bias: That of K kinds of windows, (K, heads, P + N, P + N), or with
+                padding, see :meth:`position_bias`.
             kinds: The kind of each window, (nW,), or None if all are of one.
 
         Returns:
@@ -174,7 +182,8 @@ class PromptedWindowMSA(nn.Module):
         if self.fused_attention and not drops and trains_in_pieces(qkv):
             return attend_in_training(shared, qkv, bias, kinds, self.scale)
         batch_size = qkv.shape[0]
-        qkv = split_heads(shared, qkv, self.num_heads)
+        num_padding = bias.shape[3] - bias.shape[2]
+        qkv = split_heads(shared, qkv, self.num_heads, num_padding)
         if kinds is not None and batch_size > 1:
             kinds = kinds.repeat(batch_size)
         dropout = self.attn_drop if drops else None
@@ -300,11 +309,18 @@ class PromptedShiftWindowMSA(nn.Module):
         if places.padding is not None:
             joined.index_fill_(1, places.padding, 0)
         num_windows = (joined.shape[1] - num_prompts) // self.window_size**2
-        bias = self.w_msa.position_bias(num_prompts, self.masks)
+        bias = self._padded_bias(num_prompts)
         joined = self.w_msa.attend_joined(
             joined, num_prompts, num_windows, bias, places.kinds
         )
         return joined.index_select(1, places.scatter)
+
+    def _padded_bias(self, num_prompts: int) -> Tensor:
+        """Bias of every kind of window, in inference."""
+        num_padding = 0
+        if self.masks.device.type == 'cpu' and self.w_msa.fused_attention:
+            num_padding = padding_of(num_prompts, self.window_size**2)
+        return self.w_msa.position_bias(num_prompts, self.masks, num_padding)
 
     def rows_of_windows(
         self, tokens: Tensor, hw_shape: tuple[int, int]
@@ -349,7 +365,8 @@ class PromptedShiftWindowMSA(nn.Module):
         shared = None
         if num_prompts:
             shared = self.w_msa.qkv(norm(tokens[:, :num_prompts]))
-        bias, kinds = self.biases(num_prompts, grid)
+        bias = self._padded_bias(num_prompts)
+        kinds = border_kinds(*grid, bias.device) if self.shift_size else None
         across = shifted_bands(0, columns * size, self.shift_size, columns * size, w)
         total = None
         for first, last in parts:
