@@ -138,3 +138,17 @@ def tables(settings: Settings) -> list[Table]:
         case = Case(kind='pvt', train=train, size=size)
         found.append(measure(case, ['ours', prompted], settings.repeats(5), settings))
     return found
+
+
+def tables_of_kept_memory(settings: Settings) -> list[Table]:
+    """Swin in inference, where the process keeps freed memory."""
+    case = Case(size=(64, 96) if settings.quick else (608, 1008))
+    sides = [PUBLISHED, 'ours', 'ours, prompted']
+    table = measure(case, sides, settings.repeats(9), settings)
+    return [
+        table._replace(
+            title=f'With freed memory kept: {table.title}',
+            notes='As in testing on a CPU, see stpn_plugin/utils/allocation.py: what '
+            'needs much memory gains most.',
+        )
+    ]

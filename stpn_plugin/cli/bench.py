@@ -36,13 +36,17 @@ from .values import device, positive
 PARTS: dict[str, Callable[[Settings], list[Table]]] = {
     'backbones': backbones.tables,
     'profile': profiles.tables,
-    'test-loop': test_loop.tables,
-    'exported': exported.tables,
     'training': training.tables,
     'loading': loading.tables,
     'metric': motion_metric.tables,
     'waiting': waiting.tables,
+    'kept-memory': backbones.tables_of_kept_memory,
+    'test-loop': test_loop.tables,
+    'exported': exported.tables,
 }
+KEEP_MEMORY = ('kept-memory', 'test-loop', 'exported')
+"""Parts that keep freed memory on a CPU, as testing does. They come last, as there is
+no way back."""
 ON_GPU = ('backbones', 'profile', 'test-loop', 'training')
 """Parts that a GPU makes a difference to; without ``--parts``, only they run on one."""
 
@@ -80,7 +84,6 @@ def run(options: Options) -> None:
     if options.out:
         check_writable(options.out)
     torch.set_num_threads(options.threads)
-    keep_freed_memory(options.device)  # as training and testing do
     on_cpu = torch.device(options.device).type == 'cpu'
     settings = Settings(
         device=options.device,
@@ -92,7 +95,10 @@ def run(options: Options) -> None:
     where = machine(settings)
     print(where)
     document = [f'Measured on: {where}.']
-    for name in options.parts or (PARTS if on_cpu else ON_GPU):
+    chosen = options.parts or (PARTS if on_cpu else ON_GPU)
+    for name in [part for part in PARTS if part in chosen]:
+        if name in KEEP_MEMORY:
+            keep_freed_memory(options.device)
         for table in PARTS[name](settings):
             print(f'\n{table.title}\n{text_table(table.rows)}')
             if table.notes:

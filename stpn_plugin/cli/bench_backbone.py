@@ -13,7 +13,7 @@ import torch
 
 from ..benchmarks.backbones import KINDS, SIDES, Case, measure, sides_of
 from ..benchmarks.measuring import Settings, machine
-from ..utils import keep_freed_memory, text_table
+from ..utils import text_table
 from .command import BaseOptions, Command, flag, option
 from .values import device, positive
 
@@ -65,7 +65,6 @@ def run(options: Options) -> None:
                 f'{", ".join(known)}'
             )
     torch.set_num_threads(options.threads)
-    keep_freed_memory(options.device)  # as training and testing do
     settings = Settings(device=options.device, threads=options.threads)
     case = Case(
         kind=options.kind,

@@ -20,7 +20,7 @@ from torch.nn.parallel import DistributedDataParallel
 
 from ..builders import ConfigError
 from ..evaluation import MetricError
-from ..utils import check_writable, keep_freed_memory
+from ..utils import check_writable
 from .command import one_line, option
 from .configs import ConfigOptions
 
@@ -169,7 +169,6 @@ def run_loop(runner: Runner, loop: Callable[[], Any]) -> None:
     Raises:
         ConfigError: The first step failed. Errors of later steps stay what they are.
     """
-    keep_freed_memory(get_device())
     steps = _StepsDone()
     runner.register_hook(steps)
     try:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from mmengine.config import Config
+from mmengine.device import get_device
 
 from ..builders import entry, load_weights
 from ..engine import build_runner
@@ -18,7 +19,7 @@ from ..evaluation import (
     select_evaluators,
     set_options,
 )
-from ..utils import check_writable
+from ..utils import check_writable, keep_freed_memory
 from ..utils.files import FULL_DISK, named_write_errors
 from .command import Command, argument, flag, option
 from .running import RunOptions, check_exists, prepare_common_cfg, run_loop
@@ -149,6 +150,7 @@ def run(options: Options) -> None:
     for needed in ('model', 'test_cfg', 'test_evaluator'):
         entry(cfg, needed)
     with named_write_errors(cfg.work_dir, FULL_DISK):
+        keep_freed_memory(get_device())
         runner = build_runner(cfg)
         load_weights(runner.model, cfg.load_from)
         run_loop(runner, runner.test)
