@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from stpn_plugin.cli.bench import PARTS, main
+from stpn_plugin.cli.bench import KEEP_MEMORY, PARTS, main
 
 
 def titles(path: Path) -> list[str]:
@@ -23,6 +23,7 @@ def test_measures_every_part(tmp_path: Path, capsys: pytest.CaptureFixture) -> N
     for word in (
         *('Swin-T, inference', 'Swin-T, forward and backward', 'PVTv2, inference'),
         *('Where the time goes', 'Test loop', 'support frames', 'Training step'),
+        *('With freed memory kept', 'Exported'),
         *('Loading in test', 'Loading in train', 'AP50 by motion', 'one busy process'),
     ):
         assert any(word in title for title in found), word
@@ -62,6 +63,10 @@ def test_writes_nothing_where_it_cannot(tmp_path: Path) -> None:
     missing = tmp_path / 'file'
     missing.write_text('')
     assert main(['--quick', '--parts', 'metric', '--out', str(missing / 'b.md')]) == 2
+
+
+def test_what_keeps_memory_comes_last() -> None:
+    assert tuple(PARTS)[-len(KEEP_MEMORY) :] == KEEP_MEMORY
 
 
 def test_every_part_can_be_asked_for() -> None:

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 import torch
 from mmengine.config import Config
+from mmengine.device import get_device
 from mmengine.evaluator import Evaluator
 from mmengine.visualization import Visualizer
 from mmtrack.evaluation import BaseVideoMetric
@@ -43,6 +44,15 @@ def test_same_metrics_as_in_training(
     assert run_test(config, checkpoint) == pytest.approx(
         {k: v for k, v in last_metrics(trained).items() if k.startswith('coco')}
     )
+
+
+def test_freed_memory_is_kept(
+    config: Path, checkpoint: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    devices: list[str] = []
+    monkeypatch.setattr(command, 'keep_freed_memory', devices.append)
+    command.main([str(config), str(checkpoint), '--work-dir', 'work'])
+    assert devices == [get_device()]
 
 
 def test_checkpoint_from_each_place(config: Path, checkpoint: Path) -> None:

@@ -17,6 +17,7 @@ import numpy as np
 import pytest
 
 from stpn_plugin.apis import TINY_MODEL, LiveVideo, VideoError, VideoFile
+from stpn_plugin.cli import demo as command
 from tests.support.commands import run_tool
 from tests.support.full_disk import file_limit
 from tests.support.tiny_data import CLASSES
@@ -429,3 +430,13 @@ def test_window(
     assert len(shown) == 6 and len(closed) == 2
     assert Path('found.csv').exists()
     assert ': 1 frames' in capsys.readouterr().out
+
+
+def test_freed_memory_is_kept(
+    config: Path, checkpoint: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    devices: list[str] = []
+    monkeypatch.setattr(command, 'keep_freed_memory', devices.append)
+    names = ['video.mp4', str(config), str(checkpoint)]
+    command.open_detector(command.main.parse([*names, '--device', 'cpu']))
+    assert devices == ['cpu']
