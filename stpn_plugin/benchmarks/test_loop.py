@@ -84,7 +84,7 @@ def loop_table(scene: Scene, dtype: str, repeats: int, settings: Settings) -> Ta
         'Times are those of one frame; memory is that of the batch. Single frame: '
         "mmdet's Swin; SELSA: mmtrack's, a ResNet-50-DC5 with "
         f'{NUM_REFS} reference frames. No boxes are left of random weights. '
-        'Freed memory is kept, as in testing.',
+        'On a CPU freed memory is kept, as in testing.',
     )
 
 

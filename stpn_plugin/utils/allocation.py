@@ -2,9 +2,8 @@
 
 glibc asks the system for each block above some size (at most 32 MiB) anew, and gives it
 back at once. Its pages are zeroed at first use, each time. Maps of whole images are
-such blocks. At 600x1000 a detector's forward pass on a CPU fetched up to 790 MiB of
-pages a frame, and 8 frames at a time took 4.6 s each; with memory that is kept 3.8 s,
-and a third more of it at the peak. One frame at a time 4.3 and 4.2 s, a tenth more.
+such blocks, those of batches above all. The parts ``backbones`` and ``kept-memory`` of
+``make bench`` measure Swin as glibc does it, and with memory that is kept.
 """
 
 from __future__ import annotations
