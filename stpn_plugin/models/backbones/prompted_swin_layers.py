@@ -184,7 +184,7 @@ class PromptedWindowMSA(nn.Module):
         batch_size = qkv.shape[0]
         num_padding = bias.shape[3] - bias.shape[2]
         qkv = split_heads(shared, qkv, self.num_heads, num_padding)
-        if kinds is not None and batch_size > 1:
+        if kinds is not None:
             kinds = kinds.repeat(batch_size)
         dropout = self.attn_drop if drops else None
         out = attend(qkv, bias, kinds, self.scale, dropout, self.fused_attention)
