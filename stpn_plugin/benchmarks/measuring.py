@@ -1,8 +1,10 @@
 """Time and memory of several ways to do a thing, on any device.
 
 Sides of a comparison take turns in one process, so that what else the machine does
-falls on all of them: only ratios of medians are to be relied on. On a CPU that other
-programs use, too, processor time is the better measure, as waiting is not in it.
+falls on all of them: only ratios are to be relied on, which are medians of those of
+each round. On a CPU that other programs use, too, processor time is the better measure,
+as waiting is not in it; but with several threads it does not tell which of them had
+nothing to do, and the clock has to.
 """
 
 from __future__ import annotations
@@ -73,22 +75,44 @@ class Table(NamedTuple):
     notes: str = ''
 
 
-class Cost(NamedTuple):
-    """What a run costs.
+class Time(NamedTuple):
+    """What a run takes.
 
     Attributes:
         seconds: By the clock.
         cpu_seconds: Of all threads of this process.
-        mib: Most memory beyond what was held before; None where it is unknown.
     """
 
     seconds: float
     cpu_seconds: float
-    mib: float | None = None
 
     def main(self, settings: Settings) -> float:
         """The time that ratios are made of."""
-        return self.cpu_seconds if settings.on_cpu else self.seconds
+        of_processor = settings.on_cpu and settings.threads == 1
+        return self.cpu_seconds if of_processor else self.seconds
+
+
+class Cost(NamedTuple):
+    """What a side costs.
+
+    Attributes:
+        times: Of its run in each round.
+        mib: Most memory beyond what was held before; None where it is unknown.
+    """
+
+    times: Sequence[Time]
+    mib: float | None = None
+
+    def median(self) -> Time:
+        """Medians of the rounds."""
+        return Time(*map(median, zip(*self.times)))
+
+    def ratio(self, base: Cost, settings: Settings) -> float:
+        """How many times as long as another side it takes, in the same rounds."""
+        return median(
+            mine.main(settings) / max(other.main(settings), 1e-9)
+            for mine, other in zip(self.times, base.times)
+        )
 
 
 def synchronize(device: str) -> None:
@@ -97,13 +121,13 @@ def synchronize(device: str) -> None:
         torch.cuda.synchronize(device)
 
 
-def timed(run: Run, device: str) -> Cost:
+def timed(run: Run, device: str) -> Time:
     """Time of one run."""
     synchronize(device)
     clock, cpu = time.perf_counter(), time.process_time()
     run()
     synchronize(device)
-    return Cost(time.perf_counter() - clock, time.process_time() - cpu)
+    return Time(time.perf_counter() - clock, time.process_time() - cpu)
 
 
 def peak_memory(run: Run, device: str) -> float | None:
@@ -142,29 +166,26 @@ def take_turns(
 ) -> dict[str, Cost]:
     """Run all sides in turn.
 
+    Every other round goes backwards, so that no side is always the one after another.
+
     Args:
         runs: What each side does.
-        repeats: How often.
+        repeats: Number of rounds.
         device: Where.
         warm: Whether each runs once before.
 
     Returns:
-        Medians of each side's times, and the memory of one more run.
+        Each side's times, and the memory of one more run.
     """
     for run in runs.values() if warm else ():
         run()
-    found: dict[str, list[Cost]] = {side: [] for side in runs}
+    found: dict[str, list[Time]] = {side: [] for side in runs}
+    order = list(runs)
     for _ in range(repeats):
-        for side, run in runs.items():
-            found[side].append(timed(run, device))
-    return {
-        side: Cost(
-            median(cost.seconds for cost in costs),
-            median(cost.cpu_seconds for cost in costs),
-            peak_memory(runs[side], device),
-        )
-        for side, costs in found.items()
-    }
+        for side in order:
+            found[side].append(timed(runs[side], device))
+        order.reverse()
+    return {side: Cost(found[side], peak_memory(runs[side], device)) for side in runs}
 
 
 def comparison(
@@ -188,19 +209,18 @@ def comparison(
         The head and a row for each side.
     """
     counts = counts or {}
-    times = {
-        side: cost.main(settings) / counts.get(side, 1) for side, cost in costs.items()
-    }
     head = ['side', 's', 'CPU s', *(f'/ {base}' for base in bases)]
     if unit:
         head.append(f'{unit}s/s')
     rows = [[*head, 'peak MiB', *(f'/ {base}' for base in bases)]]
     for side, cost in costs.items():
-        count = counts.get(side, 1)
-        row = [side, number(cost.seconds / count), number(cost.cpu_seconds / count)]
-        row += [f'{times[side] / max(times[base], 1e-9):.2f}' for base in bases]
+        count, time = counts.get(side, 1), cost.median()
+        row = [side, number(time.seconds / count), number(time.cpu_seconds / count)]
+        for base in bases:
+            times = cost.ratio(costs[base], settings) * counts.get(base, 1) / count
+            row.append(f'{times:.2f}')
         if unit:
-            row.append(number(1 / max(times[side], 1e-9)))
+            row.append(number(count / max(time.main(settings), 1e-9)))
         row.append('–' if cost.mib is None else f'{cost.mib:.0f}')
         for base in bases:
             row.append(ratio(cost.mib, costs[base].mib))

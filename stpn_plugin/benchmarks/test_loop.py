@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import os
+from contextlib import contextmanager
+from dataclasses import replace
 from functools import partial
 from itertools import count
+from typing import Iterator
 
 import torch
 
@@ -20,10 +24,10 @@ from .detectors import (
     with_stock_backbone,
 )
 from .measuring import (
-    Cost,
     Run,
     Settings,
     Table,
+    Time,
     comparison,
     peak_memory,
     take_turns,
@@ -88,6 +92,38 @@ def loop_table(scene: Scene, dtype: str, repeats: int, settings: Settings) -> Ta
     )
 
 
+@contextmanager
+def all_cores(settings: Settings) -> Iterator[Settings]:
+    """Let torch use all cores, as testing does, and settings say so."""
+    threads = os.cpu_count() or 1
+    torch.set_num_threads(threads)
+    try:
+        yield replace(settings, threads=threads)
+    finally:
+        torch.set_num_threads(settings.threads)
+
+
+def batch_table(scene: Scene, dtype: str, repeats: int, settings: Settings) -> Table:
+    """Compare batches of a video's frames on all cores."""
+    with all_cores(settings) as wide:
+        runs = {
+            f'batch {batch}': build_side(STPN, scene, batch, dtype, wide)
+            for batch in (1, TURN)
+        }
+        with torch.no_grad():
+            costs = take_turns(runs, repeats, wide.device)
+        rows = comparison(
+            costs, ['batch 1'], wide, dict.fromkeys(runs, TURN), unit='frame'
+        )
+    return Table(
+        f'STPN by test batch size, {wide.threads} threads, {scene.name}, {dtype}; '
+        f'medians of {repeats} times {TURN} frames',
+        rows,
+        "After a video's first frame, with as many threads as there are cores, as "
+        'testing has them; times by the clock.',
+    )
+
+
 def support_table(scene: Scene, num_frames: int, settings: Settings) -> Table:
     """Cost of making prompts from support frames, by ``support_chunk_size``."""
     model = build(read_config(STPN, scene), settings)
@@ -95,9 +131,9 @@ def support_table(scene: Scene, num_frames: int, settings: Settings) -> Table:
     rows = [['frames at a time', 's a frame', 'CPU s a frame', 'peak MiB']]
     for chunk in (2, 14):
         model.support_chunk_size = chunk
-        costs: list[Cost] = []
+        costs: list[Time] = []
 
-        def run(costs: list[Cost] = costs) -> None:
+        def run(costs: list[Time] = costs) -> None:
             once = partial(model.support_features, imgs)
             costs.append(timed(once, settings.device))
 
@@ -121,6 +157,9 @@ def tables(settings: Settings) -> list[Table]:
         found.append(loop_table(SMALL, dtype, settings.repeats(21), settings))
         if not settings.quick:
             found.append(loop_table(LARGE, dtype, 3, settings))
+        if settings.on_cpu:
+            scene = SMALL if settings.quick else LARGE
+            found.append(batch_table(scene, dtype, settings.repeats(9), settings))
     if settings.quick:
         return [*found, support_table(SMALL, 4, settings)]
     return [*found, support_table(LARGE, 28, settings)]

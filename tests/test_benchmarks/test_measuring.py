@@ -8,6 +8,7 @@ import torch
 from stpn_plugin.benchmarks.measuring import (
     Cost,
     Settings,
+    Time,
     comparison,
     peak_memory,
     take_turns,
@@ -36,17 +37,35 @@ def test_sides_take_turns() -> None:
     order: list[str] = []
     runs = {side: lambda side=side: order.append(side) for side in 'ab'}
     costs = take_turns(runs, repeats=2, device='cpu')
-    assert order == list('ab' + 'abab' + 'ab')  # warm up, time, memory
-    assert list(costs) == ['a', 'b']
+    assert order == list('ab' + 'abba' + 'ab')  # warm up, time, memory
+    assert {side: len(cost.times) for side, cost in costs.items()} == dict(a=2, b=2)
 
 
-@pytest.mark.parametrize(('device', 'expected'), [('cpu', '0.50'), ('cuda', '2.00')])
-def test_ratios_are_of_processor_time_on_a_cpu(device: str, expected: str) -> None:
-    costs = dict(a=Cost(2.0, 4.0, 10.0), b=Cost(16.0, 8.0, None))
+@pytest.mark.parametrize(
+    ('device', 'threads', 'expected'),
+    [('cpu', 1, '0.50'), ('cpu', 2, '2.00'), ('cuda', 1, '2.00')],
+)
+def test_ratios_are_of_processor_time_on_one_thread(
+    device: str, threads: int, expected: str
+) -> None:
+    costs = dict(a=Cost([Time(2.0, 4.0)], 10.0), b=Cost([Time(16.0, 8.0)]))
+    settings = Settings(device=device, threads=threads)
     head, first, second = comparison(
-        costs, ['a'], Settings(device=device), counts=dict(b=4), unit='frame'
+        costs, ['a'], settings, counts=dict(b=4), unit='frame'
     )
     assert head == ['side', 's', 'CPU s', '/ a', 'frames/s', 'peak MiB', '/ a']
     assert first[3] == first[6] == '1.00'
     assert second[:4] == ['b', '4.000', '2.000', expected]
     assert second[5:] == ['–', '–']
+
+
+def test_ratios_are_those_of_rounds() -> None:
+    """A machine that gets slower, or is slow for a while, changes none."""
+    slowness = (1, 5, 2, 9, 3)
+    costs = dict(
+        a=Cost([Time(0.0, float(slow)) for slow in slowness]),
+        b=Cost([Time(0.0, 2.0 * slow) for slow in slowness[:4]] + [Time(0.0, 99.0)]),
+    )
+    _, first, second = comparison(costs, ['a'], Settings())
+    assert first[2:4] == ['3.000', '1.00']
+    assert second[2:4] == ['10.00', '2.00']

@@ -23,7 +23,7 @@ def test_measures_every_part(tmp_path: Path, capsys: pytest.CaptureFixture) -> N
     for word in (
         *('Swin-T, inference', 'Swin-T, forward and backward', 'PVTv2, inference'),
         *('Where the time goes', 'Test loop', 'support frames', 'Training step'),
-        *('With freed memory kept', 'Exported'),
+        *('With freed memory kept', 'STPN by test batch size', 'Exported'),
         *('Loading in test', 'Loading in train', 'AP50 by motion', 'one busy process'),
     ):
         assert any(word in title for title in found), word
