@@ -77,6 +77,26 @@ def split_heads(
     return qkv.permute(2, 0, 3, 1, 4)
 
 
+def prompts_and_windows(
+    tokens: Tensor, num_prompts: int, length: int
+) -> tuple[Tensor | None, Tensor]:
+    """Tell prompts from the windows after them.
+
+    Args:
+        tokens: (B, P + nW * N, C).
+        num_prompts: Number of prompts P.
+        length: Number of patches of a window N.
+
+    Returns:
+        Views of prompts (B, P, C), or None if there are none, and windows
+        (B, nW, N, C).
+    """
+    # Not two slices: each of their gradients would be as large as all tokens.
+    sizes = (num_prompts, tokens.shape[1] - num_prompts)
+    prompts, windows = tokens.split(sizes, dim=1)
+    return (prompts if num_prompts else None), windows.unflatten(1, (-1, length))
+
+
 def merge_heads(x: Tensor, batch_size: int) -> Tensor:
     """Turn (B * nW, heads, L, D) into (B, nW, L, heads * D)."""
     return x.transpose(1, 2).flatten(2).unflatten(0, (batch_size, -1))
@@ -141,12 +161,8 @@ def _fused_attention(
 
 
 def attend_in_training(
-    shared: Tensor | None,
-    qkv: Tensor,
-    bias: Tensor,
-    kinds: Tensor | None,
-    scale: float,
-) -> tuple[Tensor | None, Tensor]:
+    qkv: Tensor, num_prompts: int, bias: Tensor, kinds: Tensor | None, scale: float
+) -> Tensor:
     """Fused attention that trains its bias, which the kernel for CPUs cannot.
 
     A few windows at a time, forward and backward, so that prompts are joined with few
@@ -154,69 +170,78 @@ def attend_in_training(
     the weights again: they are the largest tensors of a Swin.
 
     Args:
-        shared: Projected prompts (B, P, 3C), or None.
-        qkv: Projected windows (B, nW, N, 3C).
+        qkv: Projected prompts of each image, and its windows of N patches one after
+            another, (B, P + nW * N, 3C).
+        num_prompts: Number of prompts P.
         bias: That of K kinds of windows, (K, heads, P + N, P + N).
         kinds: The kind of each window, (nW,), or None if all are of one.
         scale: Factor on the queries.
 
     Returns:
-        What prompts become, the mean over the windows, (B, P, C) or None; and windows
-        (B, nW, N, C).
+        What prompts become, the mean over the windows, and what windows do,
+        (B, P + nW * N, C).
     """
-    return _TrainedAttention.apply(shared, qkv, bias.to(qkv.dtype), kinds, scale)
+    return _TrainedAttention.apply(qkv, num_prompts, bias.to(qkv.dtype), kinds, scale)
 
 
 class _TrainedAttention(torch.autograd.Function):
-    """Arguments and results as for :func:`attend_in_training`."""
+    """Arguments and result as for :func:`attend_in_training`."""
 
     @staticmethod
     def forward(
         ctx: Any,
-        shared: Tensor | None,
         qkv: Tensor,
+        num_prompts: int,
         bias: Tensor,
         kinds: Tensor | None,
         scale: float,
-    ) -> tuple[Tensor | None, Tensor]:
-        ctx.save_for_backward(shared, qkv, bias, kinds)
-        ctx.scale = scale
-        batch_size, num_windows, length, width = qkv.shape
-        num_prompts = 0 if shared is None else shared.shape[1]
+    ) -> Tensor:
+        ctx.save_for_backward(qkv, bias, kinds)
+        ctx.num_prompts, ctx.scale = num_prompts, scale
         # A bias that wants a gradient keeps torch from its fused kernel.
         bias = bias.detach()
-        num_padding = padding_of(num_prompts, length)
+        sizes = num_prompts, bias.shape[3] - num_prompts
+        num_padding = padding_of(*sizes)
         padded = pad_bias(bias, num_padding)
-        mean = qkv.new_zeros(batch_size, num_prompts, width // 3)
-        out = qkv.new_empty(batch_size, num_windows, length, width // 3)
-        for part in _pieces(qkv, bias):
-            joined = split_heads(shared, qkv[:, part], bias.shape[1], num_padding)
-            kind = _kinds_of(part, kinds, batch_size)
+        out = qkv.new_empty(*qkv.shape[:2], qkv.shape[2] // 3)
+        shared, windows = prompts_and_windows(qkv, *sizes)
+        mean, out_windows = prompts_and_windows(out, *sizes)
+        if mean is not None:
+            mean.zero_()
+        for part in _pieces(windows, bias):
+            joined = split_heads(shared, windows[:, part], bias.shape[1], num_padding)
+            kind = _kinds_of(part, kinds, len(qkv))
             attended = _fused_attention(joined, padded, kind, scale)
-            attended = merge_heads(attended, batch_size)
-            mean += attended[:, :, :num_prompts].sum(dim=1)
-            out[:, part] = attended[:, :, num_prompts:]
-        return (None if shared is None else mean / num_windows), out
+            attended = merge_heads(attended, len(qkv))
+            out_windows[:, part] = attended[:, :, num_prompts:]
+            if mean is not None:
+                mean += attended[:, :, :num_prompts].sum(dim=1)
+        if mean is not None:
+            mean /= windows.shape[1]
+        return out
 
     @staticmethod
     @once_differentiable
-    def backward(ctx: Any, grad_mean: Tensor | None, grad: Tensor) -> tuple:
-        shared, qkv, bias, kinds = ctx.saved_tensors
-        batch_size, num_windows = qkv.shape[:2]
-        num_heads = bias.shape[1]
+    def backward(ctx: Any, grad: Tensor) -> tuple:
+        qkv, bias, kinds = ctx.saved_tensors
+        num_heads, num_prompts = bias.shape[1], ctx.num_prompts
+        sizes = num_prompts, bias.shape[3] - num_prompts
         grad_qkv, grad_bias = torch.empty_like(qkv), torch.zeros_like(bias)
-        grad_shared = None if shared is None else torch.zeros_like(shared)
-        if grad_mean is not None:
-            grad_mean = grad_mean / num_windows
-        for part in _pieces(qkv, bias):
-            q, k, v = joined = _to_heads(shared, qkv[:, part], 3, num_heads)
+        shared, windows = prompts_and_windows(qkv, *sizes)
+        grad_mean, grad_out = prompts_and_windows(grad, *sizes)
+        grad_shared, grad_windows = prompts_and_windows(grad_qkv, *sizes)
+        if grad_mean is not None and grad_shared is not None:
+            grad_mean = grad_mean / windows.shape[1]
+            grad_shared.zero_()
+        for part in _pieces(windows, bias):
+            q, k, v = joined = _to_heads(shared, windows[:, part], 3, num_heads)
             q *= ctx.scale
-            (grads,) = _to_heads(grad_mean, grad[:, part], 1, num_heads)
-            kind = _kinds_of(part, kinds, batch_size)
+            (grads,) = _to_heads(grad_mean, grad_out[:, part], 1, num_heads)
+            kind = _kinds_of(part, kinds, len(qkv))
             weights = attention_weights(q, k, _pick(bias, kind))
-            grad_scores = grads @ v.transpose(-2, -1)
-            grad_scores -= (grad_scores * weights).sum(dim=-1, keepdim=True)
-            grad_scores *= weights
+            grad_scores = torch.ops.aten._softmax_backward_data(
+                grads @ v.transpose(-2, -1), weights, -1, weights.dtype
+            )
             if kind is None:
                 grad_bias += grad_scores.sum(dim=0, keepdim=True)
             else:
@@ -225,8 +250,8 @@ class _TrainedAttention(torch.autograd.Function):
             torch.matmul(grad_scores.transpose(-2, -1), q, out=k)
             torch.matmul(weights.transpose(-2, -1), grads, out=v)
             q.copy_(grad_q)
-            _add_from_heads(joined, grad_shared, grad_qkv[:, part])
-        return grad_shared, grad_qkv, grad_bias, None, None
+            _add_from_heads(joined, grad_shared, grad_windows[:, part])
+        return grad_qkv, None, grad_bias, None, None
 
 
 def _to_heads(

@@ -31,6 +31,7 @@ from .attention import (
     merge_heads,
     pad_bias,
     padding_of,
+    prompts_and_windows,
     split_heads,
 )
 from .mlp import TokenMLP
@@ -41,6 +42,7 @@ from .remembered import Remembered
 from .windows import (
     border_kinds,
     border_masks,
+    move,
     shifted_bands,
     window_grid,
     window_partition,
@@ -129,12 +131,7 @@ class PromptedWindowMSA(nn.Module):
         return mean, self.project(laid_out(out).contiguous())
 
     def attend_joined(
-        self,
-        tokens: Tensor,
-        num_prompts: int,
-        num_windows: int,
-        bias: Tensor,
-        kinds: Tensor | None,
+        self, tokens: Tensor, num_prompts: int, bias: Tensor, kinds: Tensor | None
     ) -> Tensor:
         """Attend within each window, with one projection for prompts and patches.
 
@@ -142,7 +139,6 @@ class PromptedWindowMSA(nn.Module):
             tokens: The prompts of each image, and its windows one after another,
                 (B, P + nW * N, C).
             num_prompts: Number of prompts P.
-            num_windows: Number of windows nW.
             bias: As of :meth:`forward`.
             kinds: Likewise.
 
@@ -150,15 +146,26 @@ class PromptedWindowMSA(nn.Module):
             What they become, after the output projection, in the same shape.
         """
         qkv = self.qkv(tokens)
-        shared = qkv[:, :num_prompts] if num_prompts else None
-        windows = qkv[:, num_prompts:].unflatten(1, (num_windows, -1))
+        if self.fused_attention and not self._drops and trains_in_pieces(qkv):
+            return self.project(
+                attend_in_training(qkv, num_prompts, bias, kinds, self.scale)
+            )
+        length = bias.shape[2] - num_prompts
+        shared, windows = prompts_and_windows(qkv, num_prompts, length)
         mean, windows = self._attend(shared, windows, bias, kinds)
         if mean is None:
             return self.project(windows.flatten(1, 2))
+        if torch.is_grad_enabled():
+            return self.project(torch.cat((mean, windows.flatten(1, 2)), dim=1))
         out = windows.new_empty(tokens.shape)
         out[:, :num_prompts] = mean
         out[:, num_prompts:].view(windows.shape).copy_(windows)
         return self.project(out)
+
+    @property
+    def _drops(self) -> bool:
+        """Whether weights are dropped."""
+        return self.attn_drop.training and self.attn_drop.p > 0
 
     def _attend(
         self,
@@ -178,15 +185,12 @@ class PromptedWindowMSA(nn.Module):
         Returns:
             Mean (B, P, C) or None, and windows (B, nW, N, C).
         """
-        drops = self.attn_drop.training and self.attn_drop.p > 0
-        if self.fused_attention and not drops and trains_in_pieces(qkv):
-            return attend_in_training(shared, qkv, bias, kinds, self.scale)
         batch_size = qkv.shape[0]
         num_padding = bias.shape[3] - bias.shape[2]
         qkv = split_heads(shared, qkv, self.num_heads, num_padding)
         if kinds is not None:
             kinds = kinds.repeat(batch_size)
-        dropout = self.attn_drop if drops else None
+        dropout = self.attn_drop if self._drops else None
         out = attend(qkv, bias, kinds, self.scale, dropout, self.fused_attention)
         out = merge_heads(out, batch_size)
         if shared is None:
@@ -286,8 +290,8 @@ class PromptedShiftWindowMSA(nn.Module):
 
     def forward(self, tokens: Tensor, hw_shape: tuple[int, int]) -> Tensor:
         """Attend; tokens (B, P + H * W, C) in, the same shape out."""
-        if not torch.is_grad_enabled() and is_plain(tokens):
-            return self.drop(self._gather_and_attend(tokens, hw_shape))
+        if is_plain(tokens):
+            return self.drop(self._move_and_attend(tokens, hw_shape))
         prompts, maps, grid = self.split(tokens, hw_shape)
         shared = None if prompts is None else self.w_msa.qkv(prompts)
         num_prompts = 0 if prompts is None else prompts.shape[1]
@@ -298,27 +302,22 @@ class PromptedShiftWindowMSA(nn.Module):
             patches = torch.cat((self.w_msa.project(mean), patches), dim=1)
         return self.drop(patches)
 
-    def _gather_and_attend(self, tokens: Tensor, hw_shape: tuple[int, int]) -> Tensor:
-        """Attend without gradients; one gather makes windows, one more undoes them."""
-        h, w = hw_shape
-        num_prompts = tokens.shape[1] - h * w
+    def _move_and_attend(self, tokens: Tensor, hw_shape: tuple[int, int]) -> Tensor:
+        """Attend; one gather makes windows, and one more undoes them."""
+        num_prompts = tokens.shape[1] - hw_shape[0] * hw_shape[1]
         places = window_places(
             hw_shape, self.window_size, self.shift_size, num_prompts, tokens.device
         )
-        joined = tokens.index_select(1, places.gather)
-        if places.padding is not None:
-            joined.index_fill_(1, places.padding, 0)
-        num_windows = (joined.shape[1] - num_prompts) // self.window_size**2
+        joined = move(tokens, places.windows, places.tokens)
         bias = self._padded_bias(num_prompts)
-        joined = self.w_msa.attend_joined(
-            joined, num_prompts, num_windows, bias, places.kinds
-        )
-        return joined.index_select(1, places.scatter)
+        joined = self.w_msa.attend_joined(joined, num_prompts, bias, places.kinds)
+        return move(joined, places.tokens, places.windows)
 
     def _padded_bias(self, num_prompts: int) -> Tensor:
-        """Bias of every kind of window, in inference."""
+        """Bias of every kind of window, in inference with padding."""
         num_padding = 0
-        if self.masks.device.type == 'cpu' and self.w_msa.fused_attention:
+        in_inference = not torch.is_grad_enabled() and self.masks.device.type == 'cpu'
+        if in_inference and self.w_msa.fused_attention:
             num_padding = padding_of(num_prompts, self.window_size**2)
         return self.w_msa.position_bias(num_prompts, self.masks, num_padding)
 
@@ -339,7 +338,8 @@ class PromptedShiftWindowMSA(nn.Module):
         norm: nn.Module,
         hw_shape: tuple[int, int],
         parts: Sequence[tuple[int, int]],
-    ) -> Tensor:
+        out: Tensor,
+    ) -> None:
         """Attend behind a norm, beside a residual path, in inference.
 
         All that happens to a row of windows, from the norm to the residual sum, is done
@@ -350,14 +350,11 @@ class PromptedShiftWindowMSA(nn.Module):
             norm: Acts on each token alone.
             hw_shape: (H, W) of the patches.
             parts: See :meth:`rows_of_windows`.
-
-        Returns:
-            ``tokens + self(norm(tokens), hw_shape)``, (B, P + H * W, C).
+            out: Where ``tokens + self(norm(tokens), hw_shape)`` goes.
         """
         (h, w), size = hw_shape, self.window_size
         rows, columns = grid = window_grid(hw_shape, size)
         num_prompts = tokens.shape[1] - h * w
-        out = torch.empty_like(tokens)
         maps = tokens[:, num_prompts:].unflatten(1, hw_shape)
         sums = out[:, num_prompts:].unflatten(1, hw_shape)
         # One number for each image: stochastic depth drops the whole path, or nothing.
@@ -394,7 +391,6 @@ class PromptedShiftWindowMSA(nn.Module):
         if total is not None:
             added = self.w_msa.project(total) * share[:, 0]
             out[:, :num_prompts] = tokens[:, :num_prompts] + added
-        return out
 
     def patch_attention(
         self, tokens: Tensor, hw_shape: tuple[int, int]
@@ -431,14 +427,27 @@ class PromptedSwinBlock(PromptedBlock):
 
     def attend_and_mix(self, tokens: Tensor, hw_shape: tuple[int, int]) -> Tensor:
         """Attend, then mix channels, each beside a residual path."""
-        rows = self.attn.rows_of_windows(tokens, hw_shape)
-        if len(rows) == 1:
-            tokens = self.attn(self.norm1(tokens), hw_shape) + tokens
-        else:
-            tokens = self.attn.add_by_rows(tokens, self.norm1, hw_shape, rows)
+        tokens = self._attend(tokens, hw_shape)
         if len(pieces(tokens, tokens[..., 0].numel(), self.ffn.hidden_dims)) == 1:
             return tokens + self.ffn(self.norm2(tokens))
         return self._mix_by_rows(tokens.contiguous())
+
+    def _attend(self, tokens: Tensor, hw_shape: tuple[int, int]) -> Tensor:
+        """Attend beside a residual path, in inference as much at once as fits."""
+        batch_size, length, dims = tokens.shape
+        images = pieces(tokens, batch_size, 3 * length * dims)
+        rows = self.attn.rows_of_windows(tokens, hw_shape)
+        if len(images) == len(rows) == 1:
+            return self.attn(self.norm1(tokens), hw_shape) + tokens
+        out = torch.empty_like(tokens)
+        for part in images:
+            some = tokens[part]
+            rows = self.attn.rows_of_windows(some, hw_shape)
+            if len(rows) == 1:
+                out[part] = self.attn(self.norm1(some), hw_shape) + some
+            else:
+                self.attn.add_by_rows(some, self.norm1, hw_shape, rows, out[part])
+        return out
 
     def _mix_by_rows(self, tokens: Tensor) -> Tensor:
         """Mix channels beside a residual path, in place, a few tokens at a time."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from functools import lru_cache
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
@@ -85,25 +85,41 @@ def window_reverse(windows: Tensor, grid: tuple[int, int], window_size: int) -> 
     return laid_out(x.transpose(2, 3)).flatten(3, 4).flatten(1, 2)
 
 
-class WindowPlaces(NamedTuple):
-    """Where the tokens of shifted windows are among prompted tokens.
+class Places(NamedTuple):
+    """From where rows are taken.
 
     Attributes:
-        gather: For each of P prompts, and then each of nW * N places in the windows,
-            which token it takes, (P + nW * N,); any where a place is padding.
-        padding: The places that are padding, (number,), or None if there are none.
-        scatter: For each token, which place it goes back from, (P + H * W,).
+        index: Which row each takes, (number,); any where it is padding.
+        padding: The rows that are padding, (number,), or None if there are none.
+    """
+
+    index: Tensor
+    padding: Tensor | None = None
+
+    def take(self, rows: Tensor) -> Tensor:
+        """Take rows (B, number, C) from (B, L, C); padding is zero."""
+        taken = rows.index_select(1, self.index)
+        return taken if self.padding is None else taken.index_fill_(1, self.padding, 0)
+
+
+class WindowPlaces(NamedTuple):
+    """Where the tokens of shifted windows are among prompted tokens, and back.
+
+    Attributes:
+        windows: Places of the P prompts, and then of the nW * N patches of windows,
+            among P + H * W tokens.
+        tokens: Places of the tokens among those.
         kinds: Which of :func:`border_masks` each window needs, (nW,), or None if the
             windows are not shifted.
     """
 
-    gather: Tensor
-    padding: Tensor | None
-    scatter: Tensor
+    windows: Places
+    tokens: Places
     kinds: Tensor | None
 
 
 @lru_cache(maxsize=64)
+@torch.inference_mode(False)
 def window_places(
     hw_shape: tuple[int, int],
     window_size: int,
@@ -128,15 +144,46 @@ def window_places(
     numbers = torch.full((grid[0] * window_size, grid[1] * window_size), -1)
     numbers[:h, :w] = torch.arange(h * w).view(h, w) + num_prompts
     numbers = numbers.roll((-shift_size, -shift_size), dims=(0, 1))[None, ..., None]
-    gather = window_partition(numbers, grid, window_size).flatten()
-    gather = torch.cat((torch.arange(num_prompts), gather))
-    padding = (gather < 0).nonzero().flatten()
-    filled = (gather >= 0).nonzero().flatten()
-    scatter = torch.empty(num_prompts + h * w, dtype=torch.long)
-    scatter[gather[filled]] = filled
+    index = window_partition(numbers, grid, window_size).flatten()
+    index = torch.cat((torch.arange(num_prompts), index))
+    padding = (index < 0).nonzero().flatten()
+    filled = (index >= 0).nonzero().flatten()
+    back = torch.empty(num_prompts + h * w, dtype=torch.long)
+    back[index[filled]] = filled
     return WindowPlaces(
-        gather.clamp(min=0).to(device),
-        padding.to(device) if len(padding) else None,
-        scatter.to(device),
+        Places(
+            index.clamp(min=0).to(device), padding.to(device) if len(padding) else None
+        ),
+        Places(back.to(device)),
         border_kinds(*grid, device=device) if shift_size else None,
     )
+
+
+def move(rows: Tensor, there: Places, back: Places) -> Tensor:
+    """Move rows to other places; its gradient moves them back.
+
+    torch's gradient of a gather has to reckon with rows that are taken twice, and is
+    slow.
+
+    Args:
+        rows: (B, L, C).
+        there: From where each of M rows is taken; none is taken twice.
+        back: From where each of L rows is taken of those.
+
+    Returns:
+        Tensor of shape (B, M, C).
+    """
+    return _Move.apply(rows, there, back)
+
+
+class _Move(torch.autograd.Function):
+    """Arguments and result as for :func:`move`."""
+
+    @staticmethod
+    def forward(ctx: Any, rows: Tensor, there: Places, back: Places) -> Tensor:
+        ctx.there, ctx.back = there, back
+        return there.take(rows)
+
+    @staticmethod
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, None, None]:
+        return move(grad, ctx.back, ctx.there), None, None

@@ -40,7 +40,12 @@ def test_gradients_are_those_of_the_explicit_form(
     for in_pieces in (True, False):
         qkv, bias, shared = inputs = tensors(num_kinds, num_prompts)
         if in_pieces:
-            mean, out = attend_in_training(shared, qkv, bias, kinds, SCALE)
+            parts = [x for x in (shared, qkv.flatten(1, 2)) if x is not None]
+            out = attend_in_training(
+                torch.cat(parts, dim=1), num_prompts, bias, kinds, SCALE
+            )
+            mean, out = out[:, :num_prompts], out[:, num_prompts:]
+            out = out.unflatten(1, (WINDOWS, LENGTH))
         else:
             joined = split_heads(shared, qkv, HEADS)
             all_kinds = None if kinds is None else kinds.repeat(IMAGES)
@@ -57,10 +62,11 @@ def test_gradients_are_those_of_the_explicit_form(
 
 def test_training_keeps_nothing_but_what_comes_in() -> None:
     kept = []
-    qkv, bias, shared = tensors(3, 2)
+    windows, bias, shared = tensors(3, 2)
+    qkv = torch.cat((shared, windows.flatten(1, 2)), dim=1)
     with torch.autograd.graph.saved_tensors_hooks(
         lambda x: kept.append(tuple(x.shape)) or x, lambda x: x
     ):
-        attend_in_training(shared, qkv, bias, KINDS, SCALE)
-    inputs = [tuple(x.shape) for x in (qkv, bias, shared, KINDS)]
+        attend_in_training(qkv, 2, bias, KINDS, SCALE)
+    inputs = [tuple(x.shape) for x in (qkv, bias, KINDS)]
     assert sorted(kept) == sorted(inputs)
