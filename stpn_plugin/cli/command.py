@@ -31,9 +31,10 @@ from typing import Any, Callable, Generic, NoReturn, Sequence, TypeVar
 
 import torch
 from mmengine.config import DictAction
+from mmengine.logging import MMLogger
 
 from ..apis import VideoError
-from ..engine import build_runner
+from ..engine import build_runner, quiet_console
 from ..evaluation import MetricError
 from ..utils import refuse_overwriting_input, same_file
 from .values import word
@@ -169,6 +170,7 @@ class Command(Generic[O]):
         program = ['python', sys.argv[0]] if prog is None else prog.split()
         words = sys.argv[1:] if argv is None else argv
         options.command = shlex.join([*program, *words])
+        quiet_console(MMLogger.get_current_instance())  # runners have their own
         try:
             _check_outputs(options)
             return self.run(options) or 0

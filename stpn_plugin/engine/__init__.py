@@ -1,6 +1,7 @@
 """The runner and its hooks."""
 
 from .checkpoints import check_resumable, checkpoint_dir, find_checkpoint
+from .console import quiet_console
 from .cpu_amp import CPUAmpOptimWrapper
 from .hooks import (
     ClassCheckHook,
@@ -31,4 +32,5 @@ __all__ = [
     'check_resumable',
     'checkpoint_dir',
     'find_checkpoint',
+    'quiet_console',
 ]

@@ -10,8 +10,9 @@ from typing import Any
 
 import pytest
 from mmengine.config import Config
-from mmengine.logging import MessageHub
+from mmengine.logging import MessageHub, MMLogger, print_log
 
+from stpn_plugin.cli.command import BaseOptions, Command
 from stpn_plugin.engine import RunSummaryHook
 from tests.support.commands import ROOT, run_tool
 from tests.support.tiny_configs import stpn_config
@@ -46,6 +47,25 @@ def test_long_messages_are_in_the_log_file_only(said: str, tmp_path: Path) -> No
     written = log.read_text()
     assert not [text for text in LONG if text not in written]
     assert written.count('paramwise_options') > 20
+
+
+def test_commands_without_a_runner_are_as_quiet(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
+) -> None:
+    monkeypatch.setattr(MMLogger, '_instance_dict', {})
+
+    def run(options: BaseOptions) -> None:
+        for name in USELESS:
+            print_log(f'"{name}" will be deprecated', 'current', logging.WARNING)
+            print_log(f'"{name}" is the alias', 'current', logging.WARNING)
+        print_log('something new', 'current', logging.WARNING)
+
+    assert Command(None, BaseOptions, run)([]) == 0
+    printed = capsys.readouterr()
+    printed = printed.out + printed.err
+    assert 'something new' in printed
+    assert '"FileClient" will be' not in printed
+    assert '"HardDiskBackend" is the' not in printed
 
 
 @pytest.mark.slow
